@@ -1,0 +1,30 @@
+"""Writes what PyTorch answers, for the tests to compare with. Run by hand, never by the tests:
+
+    pip install torch numpy && python tests/golden/make_golden.py
+
+The files say which version of torch wrote them. What the tables look like is said in program.py.
+"""
+
+from pathlib import Path
+
+import torch
+
+import functional_cases
+import layer_cases
+from program import Table
+
+HERE = Path(__file__).parent
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    for path, source in {"functional.json": functional_cases, "layers.json": layer_cases}.items():
+        table = Table(HERE / path)
+        for add in source.EVERYTHING:
+            add(table)
+        table.write(f"PyTorch {torch.__version__}")
+        print(f"{path}: {len(table.cases)} cases, {table.path.stat().st_size // 1024} KB")
+
+
+main()
