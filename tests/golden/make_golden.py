@@ -9,8 +9,11 @@ from pathlib import Path
 
 import torch
 
+import autograd_cases
 import functional_cases
+import inplace_cases
 import layer_cases
+import random_cases
 from program import Table
 
 HERE = Path(__file__).parent
@@ -19,7 +22,14 @@ HERE = Path(__file__).parent
 def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    for path, source in {"functional.json": functional_cases, "layers.json": layer_cases}.items():
+    tables = {
+        "functional.json": functional_cases,
+        "layers.json": layer_cases,
+        "autograd.json": autograd_cases,
+        "inplace.json": inplace_cases,
+        "random.json": random_cases,
+    }
+    for path, source in tables.items():
         table = Table(HERE / path)
         for add in source.EVERYTHING:
             add(table)
