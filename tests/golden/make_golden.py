@@ -5,6 +5,7 @@
 The files say which version of torch wrote them. What the tables look like is said in program.py.
 """
 
+import json
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ import functional_cases
 import inplace_cases
 import layer_cases
 import random_cases
+import training
 from program import Table
 
 HERE = Path(__file__).parent
@@ -35,6 +37,18 @@ def main():
             add(table)
         table.write(f"PyTorch {torch.__version__}")
         print(f"{path}: {len(table.cases)} cases, {table.path.stat().st_size // 1024} KB")
+    for path, rows in {
+        "optim.json": training.optimizers(),
+        "model.json": training.models(),
+        "data.json": {
+            "loaders": training.loaders(),
+            "generator": training.loader_generators(),
+            "splits": training.splits(),
+        },
+    }.items():
+        text = json.dumps({"by": f"PyTorch {torch.__version__}", "rows": rows}, separators=(",", ":"))
+        (HERE / path).write_text(text.replace('},{"', '},\n{"') + "\n")
+        print(f"{path}: {len(text) // 1024} KB")
 
 
 main()

@@ -91,4 +91,5 @@ def main(folder):
         print(f"Epoch [{epoch + 1}/{EPOCHS}], Test accuracy: {right}/10000, Seconds: {seconds:.1f}", flush=True)
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

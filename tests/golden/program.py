@@ -161,19 +161,18 @@ def operator(left, name, right):
 
 
 def subscript(node):
-    """x[1] -> x.select(0, 1); x[1:3] -> x.slice(0, 1, 3); x[:, 1:3] -> x.slice(1, 1, 3)."""
-    text, dim = js(node.value), 0
-    for index in node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]:
-        if isinstance(index, ast.Slice):
-            parts = [js(p) if p else "undefined" for p in (index.lower, index.upper, index.step)]
-            while parts and parts[-1] == "undefined":
-                parts.pop()
-            if parts:
-                text += f".slice({', '.join([str(dim), *parts])})"
-            dim += 1
-        else:
-            text += f".select({dim}, {js(index)})"
-    return text
+    """x[1] -> x.at(1); x[:, 1:3] -> x.at(":", [1, 3]); x[::2] -> x.at([null, null, 2])."""
+    indices = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    return f"{js(node.value)}.at({', '.join(map(index, indices))})"
+
+
+def index(node):
+    if not isinstance(node, ast.Slice):
+        return js(node)
+    parts = [js(p) if p else "null" for p in (node.lower, node.upper, node.step)]
+    while parts and parts[-1] == "null":
+        parts.pop()
+    return f"[{', '.join(parts)}]" if parts else '":"'
 
 
 def call(node):
