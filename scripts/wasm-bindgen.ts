@@ -55,13 +55,14 @@ async function programsIn(folder: string, version: string): Promise<WasmBindgen 
 
 /** The name of the prebuilt archive for this machine, if there is one. */
 function archiveName(version: string): string | undefined {
-  const machine = {
+  const machines: Record<string, string> = {
     "linux x64": "x86_64-unknown-linux-musl",
     "linux arm64": "aarch64-unknown-linux-gnu",
     "darwin x64": "x86_64-apple-darwin",
     "darwin arm64": "aarch64-apple-darwin",
     "win32 x64": "x86_64-pc-windows-msvc",
-  }[`${process.platform} ${process.arch}`];
+  };
+  const machine = machines[`${process.platform} ${process.arch}`];
   return machine === undefined ? undefined : `wasm-bindgen-${version}-${machine}`;
 }
 

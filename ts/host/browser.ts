@@ -1,11 +1,15 @@
 import { init, module } from "../../crate/Cargo.toml?custom";
+import type { Raw } from "../raw-types.js";
 import type { Host } from "./host.js";
 
 /** Dropping buffers of this size makes an engine collect: it knows their weight, not a handle's. */
 const BALLAST_BYTES = 128 * 2 ** 20;
 const MOST_BALLAST = 4;
 
-export const loadCore: Host["loadCore"] = async () => init({ module: await get(module) });
+export const loadCore: Host["loadCore"] = async () => {
+  // A response is compiled while it arrives, if the server says that it is WASM.
+  return (await init({ module: await get(module) })) as Raw;
+};
 
 export const collectGarbage: Host["collectGarbage"] = async (handedOut) => {
   const buffers = Math.ceil(handedOut / BALLAST_BYTES);
@@ -33,9 +37,9 @@ export const readFile: Host["readFile"] = async (source) => {
 
 export const fileExists: Host["fileExists"] = () => Promise.resolve(false);
 
-export const writeFile: Host["writeFile"] = async (path, bytes) => {
+export const writeFile: Host["writeFile"] = (path, bytes) => {
   if (typeof document === "undefined") {
-    throw new Error(`a worker cannot write the file ${path}`);
+    return Promise.reject(new Error(`a worker cannot write the file ${path}`));
   }
   const url = URL.createObjectURL(new Blob([new Uint8Array(bytes)]));
   const link = document.createElement("a");
@@ -44,6 +48,7 @@ export const writeFile: Host["writeFile"] = async (path, bytes) => {
   link.click();
   // The download starts in a later turn; the address must live until then.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return Promise.resolve();
 };
 
 export const packageFolder: Host["packageFolder"] = () => undefined;

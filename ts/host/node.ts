@@ -6,11 +6,12 @@ import { pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { init, module } from "../../crate/Cargo.toml?custom";
+import type { Raw } from "../raw-types.js";
 import type { Host } from "./host.js";
 
 export const loadCore: Host["loadCore"] = async () => {
-  const bytes = await fs.readFile(new URL(module));
-  return init({ module: await WebAssembly.compile(bytes) });
+  const bytes = await fs.readFile(module);
+  return (await init({ module: await WebAssembly.compile(bytes) })) as Raw;
 };
 
 let collect: (() => void) | undefined;
