@@ -1,6 +1,6 @@
 """In-place operations and views under autograd: right as in PyTorch, or refused with its words."""
 
-from program import bools, rand, values
+from program import bools, rand
 
 LEAF = ["a leaf Variable that requires grad", "in-place operation"]
 VIEW_OF_LEAF = ["a view of a leaf Variable that requires grad", "in-place operation"]

@@ -84,7 +84,9 @@ def main(folder):
             if epoch == 0 and i < 10:
                 print(f"First steps, Step [{i + 1}], Loss: {loss.item():.7f}")
             if (i + 1) % 100 == 0:
-                print(f"Epoch [{epoch + 1}/{EPOCHS}], Step [{i + 1}/{len(train_loader)}], Loss: {running_loss / 100:.4f}")
+                print(
+                    f"Epoch [{epoch + 1}/{EPOCHS}], Step [{i + 1}/{len(train_loader)}], Loss: {running_loss / 100:.4f}"
+                )
                 running_loss = 0.0
         seconds = time.time() - start
         right = accuracy(model, test_loader)

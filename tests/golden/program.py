@@ -11,6 +11,7 @@ Inputs are mostly not stored but made from a seed by `fill`, which tests/golden/
 import ast
 import base64
 import json
+import math
 import re
 import zlib
 
@@ -96,7 +97,7 @@ def values(data, dtype="float32", grad=None):
 
 def number(v):
     """JSON has no NaN and no infinities: they travel as strings."""
-    if v != v or v in (float("inf"), float("-inf")):
+    if not math.isfinite(v):
         return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(v)]
     return int(v) if v == int(v) and not (v == 0 and str(v)[0] == "-") else v
 
@@ -188,7 +189,7 @@ def call(node):
 
 def forms(program):
     """The program once for every form of its `@name(x, ...)` call."""
-    found = re.search(r"@(\w+)\((\[.*?\]|[\w.]+)(?:, )?(.*)\)$", program, re.M)
+    found = re.search(r"@(\w+)\((\[.*?\]|[\w.]+)(?:, )?(.*)\)$", program, re.MULTILINE)
     if not found:
         return [program]
     name, first, rest = found.groups()
@@ -242,7 +243,9 @@ class Table:
 
     def translate(self, tree, raises):
         lines = [js(s) for s in tree.body if not is_result(s)]
-        assigned = dict.fromkeys(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        assigned = dict.fromkeys(
+            n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        )
         text = f"let {', '.join(map(camel, assigned))}; " if assigned else ""
         text += " ".join(lines)
         return text if raises else f"{text} return {{ {', '.join(map(camel, results(tree)))} }};"

@@ -65,8 +65,14 @@ def steps(name, options, groups):
         optimizer.step()
         if step in (0, 9):
             after[f"after{step + 1}"] = {key: encode(t) for key, t in p.items()}
-    ts = lambda o: {camel(k): v for k, v in o.items()}  # noqa: E731
-    return {"optimizer": name, "options": ts(options), **({"groups": list(map(ts, groups))} if groups else {}), **after}
+    row = {"optimizer": name, "options": camel_keys(options)}
+    if groups:
+        row["groups"] = [camel_keys(group) for group in groups]
+    return row | after
+
+
+def camel_keys(options):
+    return {camel(key): value for key, value in options.items()}
 
 
 # ---- whole models ----
