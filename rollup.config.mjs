@@ -82,8 +82,6 @@ function layer(name, out) {
       format: "es",
       entryFileNames: "[name].js",
       chunkFileNames: "chunks/[name].js",
-      // A bare import would be dropped by bundlers, as the package declares no side effects.
-      hoistTransitiveImports: false,
     },
   };
 }
