@@ -1,0 +1,83 @@
+//! Cumulative sum.
+use std::rc::Rc;
+
+use super::{scratch, Fold};
+use crate::error::Result;
+use crate::op::{Input, Op, Output};
+use crate::ops::{sample, Call, Operation, Sample};
+use crate::shape::normalize_dim;
+use crate::tape::{apply, Context};
+use crate::tensor::{DType, Meta, Tensor};
+
+/// `out[o, r, i]` = the sum of `x[o, ..=r, i]`, or of `x[o, r.., i]`. `total` holds `fold.inner` zeros.
+pub fn cumsum<T: Copy, A: Copy>(
+    fold: Fold,
+    reverse: bool,
+    x: &[T],
+    out: &mut [T],
+    total: &mut [A],
+    add: impl Fn(A, T) -> A,
+    round: impl Fn(A) -> T,
+) {
+    let Fold { outer, reduced, inner } = fold;
+    let Some(&zero) = total.first() else { return };
+    for o in 0..outer {
+        total.fill(zero);
+        for r in 0..reduced {
+            let r = if reverse { reduced - 1 - r } else { r };
+            let start = (o * reduced + r) * inner;
+            let row = x[start..start + inner].iter().zip(&mut out[start..start + inner]);
+            for (total, (&v, o)) in total.iter_mut().zip(row) {
+                *total = add(*total, v);
+                *o = round(*total);
+            }
+        }
+    }
+}
+
+struct Cumsum {
+    dim: i64,
+    reverse: bool,
+}
+
+impl Op for Cumsum {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+    fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
+        normalize_dim(self.dim, x[0].rank())?;
+        let dtype = if x[0].dtype == DType::F32 { DType::F32 } else { DType::I32 };
+        Ok(vec![Meta::new(x[0].shape.clone(), dtype)])
+    }
+    fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
+        let fold = Fold::along(x[0].shape(), normalize_dim(self.dim, x[0].meta.rank())?);
+        if x[0].dtype() == DType::F32 {
+            // In float64, as PyTorch.
+            let mut total = scratch::<f64>(fold.inner)?;
+            let add = |total, v: f32| total + v as f64;
+            cumsum(fold, self.reverse, x[0].f32(), out[0].f32(), &mut total, add, |t| t as f32);
+        } else {
+            let mut total = scratch::<i32>(fold.inner)?;
+            cumsum(fold, self.reverse, x[0].i32(), out[0].i32(), &mut total, i32::wrapping_add, |t| t);
+        }
+        Ok(())
+    }
+    fn backward(&self, _: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(vec![Some(apply(Cumsum { dim: self.dim, reverse: !self.reverse }, &[dy])?)])
+    }
+}
+
+pub fn operations() -> Vec<Operation> {
+    vec![Operation {
+        name: "cumsum",
+        inputs: 1..=1,
+        call: Call::op(|args| Ok(Rc::new(Cumsum { dim: args.int("dim")?, reverse: false }))),
+        samples: || {
+            vec![
+                Sample::new(vec![sample::floats(&[3, 4, 2])], &[1.0]),
+                Sample::new(vec![sample::floats(&[7])], &[-1.0]),
+                Sample::new(vec![sample::floats(&[])], &[0.0]),
+            ]
+        },
+    }]
+}

@@ -1,0 +1,161 @@
+//! Reference-counted memory of tensors, with a version that counts writes, and the pool it comes from.
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+
+/// Where a storage lies and its operations run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    Cpu,
+}
+
+/// Elements of four bytes: float32, int32, or bool as 0 and 1.
+pub struct Storage {
+    words: RefCell<Vec<u32>>,
+    version: Cell<u32>,
+    pub device: Device,
+}
+
+impl Storage {
+    /// Memory of `len` elements with arbitrary content.
+    pub fn uninitialized(len: usize) -> Result<Self> {
+        Ok(Self::from_words(POOL.with(|pool| pool.borrow_mut().take(len))?))
+    }
+
+    pub fn filled(len: usize, word: u32) -> Result<Self> {
+        let storage = Self::uninitialized(len)?;
+        storage.words.borrow_mut().fill(word);
+        Ok(storage)
+    }
+
+    fn from_words(words: Vec<u32>) -> Self {
+        Storage { words: RefCell::new(words), version: Cell::new(0), device: Device::Cpu }
+    }
+
+    pub fn len(&self) -> usize {
+        self.words.borrow().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn words(&self) -> Ref<'_, Vec<u32>> {
+        self.words.borrow()
+    }
+
+    /// For writing. In-place operations also call [`Storage::touch`].
+    pub fn words_mut(&self) -> RefMut<'_, Vec<u32>> {
+        self.words.borrow_mut()
+    }
+
+    /// How often the content was changed in place.
+    pub fn version(&self) -> u32 {
+        self.version.get()
+    }
+
+    pub fn touch(&self) {
+        self.version.set(self.version.get().wrapping_add(1));
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        let words = std::mem::take(self.words.get_mut());
+        // The pool is gone while a thread ends; its tensors then free their memory themselves.
+        let _ = POOL.try_with(|pool| pool.borrow_mut().give_back(words));
+    }
+}
+
+/// What `memoryStats()` reports, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStats {
+    pub live: usize,
+    pub peak: usize,
+    pub pooled: usize,
+    pub storages: usize,
+}
+
+/// Freed memory by exact size: a training step asks for the same sizes again and again.
+#[derive(Default)]
+struct Pool {
+    free: HashMap<usize, Vec<Vec<u32>>>,
+    stats: MemoryStats,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// What the pool may hold when a size is asked for that it does not have.
+const POOL_LIMIT: usize = 256 << 20;
+
+impl Pool {
+    fn take(&mut self, len: usize) -> Result<Vec<u32>> {
+        let bytes = len * 4;
+        let words = match self.free.get_mut(&len).and_then(Vec::pop) {
+            Some(words) => {
+                self.stats.pooled -= bytes;
+                words
+            }
+            None => self.allocate(len)?,
+        };
+        self.stats.storages += 1;
+        self.stats.live += bytes;
+        self.stats.peak = self.stats.peak.max(self.stats.live);
+        Ok(words)
+    }
+
+    fn allocate(&mut self, len: usize) -> Result<Vec<u32>> {
+        if self.stats.pooled > POOL_LIMIT {
+            self.clear();
+        }
+        let mut words = Vec::new();
+        if words.try_reserve_exact(len).is_err() {
+            self.clear();
+            words.try_reserve_exact(len).map_err(|_| {
+                Error::memory(format!(
+                    "out of memory: {} bytes asked for, {} are in use by {} tensors",
+                    len * 4,
+                    self.stats.live,
+                    self.stats.storages
+                ))
+            })?;
+        }
+        words.resize(len, POISON);
+        Ok(words)
+    }
+
+    fn give_back(&mut self, mut words: Vec<u32>) {
+        let bytes = words.len() * 4;
+        self.stats.storages -= 1;
+        self.stats.live -= bytes;
+        if cfg!(debug_assertions) {
+            words.fill(POISON);
+        }
+        if bytes > 0 {
+            self.stats.pooled += bytes;
+            self.free.entry(words.len()).or_default().push(words);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.free.clear();
+        self.stats.pooled = 0;
+    }
+}
+
+/// A NaN: in debug builds an operation that leaves an element unwritten is seen.
+const POISON: u32 = 0x7fc0_dead;
+
+pub fn memory_stats() -> MemoryStats {
+    POOL.with(|pool| pool.borrow().stats)
+}
+
+pub fn reset_peak_memory() {
+    POOL.with(|pool| {
+        let stats = &mut pool.borrow_mut().stats;
+        stats.peak = stats.live;
+    });
+}

@@ -1,0 +1,108 @@
+//! The sweep from a loss back to the leaves.
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{edge_of, no_grad, Edge, Node};
+use crate::error::{Error, Result};
+use crate::op::{Input, Op, Output};
+use crate::ops::binary;
+use crate::tensor::{DType, Tensor};
+
+/// Adds d`root`/d`leaf`, times `gradient`, to the gradient of every leaf that asked for one.
+pub fn backward(root: &Tensor, gradient: Option<&Tensor>, retain_graph: bool) -> Result<()> {
+    no_grad(|| sweep(root, gradient, retain_graph)).map_err(|e| e.of("backward"))
+}
+
+fn sweep(root: &Tensor, gradient: Option<&Tensor>, retain_graph: bool) -> Result<()> {
+    if !root.requires_grad() {
+        return Err(Error::autograd("the tensor does not require grad and does not have a grad_fn"));
+    }
+    let gradient = match gradient {
+        Some(gradient) if gradient.meta() == root.meta() => gradient.clone(),
+        Some(gradient) => {
+            return Err(Error::shape(format!(
+                "the gradient has shape {:?} and dtype {}, the tensor {:?} and {}",
+                gradient.shape(),
+                gradient.dtype().name(),
+                root.shape(),
+                root.dtype().name()
+            )))
+        }
+        None if root.numel() == 1 => Tensor::full(root.meta(), 1.0)?,
+        None => {
+            return Err(Error::autograd(format!(
+                "grad can be implicitly created only for scalar outputs, this one has shape {:?}",
+                root.shape()
+            )))
+        }
+    };
+
+    let mut pending = Pending::default();
+    pending.push(&edge_of(root)?, gradient)?;
+    while let Some((_, (node, dy))) = pending.nodes.pop_last() {
+        for tensor in node.retained().iter().filter_map(|t| t.upgrade()) {
+            tensor.autograd().borrow_mut().grad = Some(dy.clone());
+        }
+        let gradients = node.run(&dy, retain_graph)?;
+        drop(dy);
+        for (edge, dx) in node.edges.iter().zip(gradients) {
+            if let Some(dx) = dx {
+                pending.push(edge, dx)?;
+            }
+        }
+    }
+    for (leaf, gradient) in pending.leaves.into_values() {
+        accumulate_grad(&leaf, gradient)?;
+    }
+    Ok(())
+}
+
+/// Gradients on their way, summed where several meet.
+#[derive(Default)]
+struct Pending {
+    nodes: BTreeMap<u64, (Rc<Node>, Tensor)>,
+    leaves: BTreeMap<u64, (Tensor, Tensor)>,
+}
+
+impl Pending {
+    fn push(&mut self, edge: &Edge, dx: Tensor) -> Result<()> {
+        match edge {
+            Edge::None => {}
+            Edge::Node(node) => match self.nodes.get_mut(&node.id) {
+                Some((_, sum)) => add_to(sum, dx)?,
+                None => drop(self.nodes.insert(node.id, (node.clone(), dx))),
+            },
+            Edge::Leaf(leaf) => match self.leaves.get_mut(&leaf.id()) {
+                Some((_, sum)) => add_to(sum, dx)?,
+                None => drop(self.leaves.insert(leaf.id(), (leaf.clone(), dx))),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// `sum += dx`, in place where nobody else can see `sum`.
+fn add_to(sum: &mut Tensor, dx: Tensor) -> Result<()> {
+    if sum.is_unshared() && sum.is_contiguous() && dx.is_contiguous() && sum.shape() == dx.shape() {
+        binary::add().cpu_in_place(&mut Output::new(sum), &[Input::new(&dx)]);
+    } else {
+        *sum = binary::add().of(sum, &dx)?;
+    }
+    Ok(())
+}
+
+fn accumulate_grad(leaf: &Tensor, gradient: Tensor) -> Result<()> {
+    let existing = leaf.autograd().borrow().grad.clone();
+    let grad = match existing {
+        // In place, as PyTorch: who holds `p.grad` sees the sum.
+        Some(grad) => {
+            super::apply_in_place(Rc::new(binary::add()), &grad, &[&gradient])?;
+            grad
+        }
+        None if gradient.is_unshared() && gradient.is_contiguous() => gradient,
+        None => super::apply(crate::ops::copy::Contiguous, &[&gradient])?,
+    };
+    debug_assert_eq!(grad.dtype(), DType::F32);
+    leaf.autograd().borrow_mut().grad = Some(grad);
+    Ok(())
+}
