@@ -1,5 +1,6 @@
 import type { Browser } from "playwright-core";
-import { build, createServer, preview, type InlineConfig } from "vite";
+import * as vite from "vite";
+import * as vite7 from "vite-7";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hasChromium, launch, printed } from "./chromium.js";
 import { installed, losses, type Consumer } from "./consumer.js";
@@ -7,7 +8,7 @@ import { installed, losses, type Consumer } from "./consumer.js";
 describe.skipIf(!hasChromium())("the tarball, with Vite as it comes", () => {
   let consumer: Consumer;
   let browser: Browser;
-  let config: InlineConfig;
+  let config: vite.InlineConfig & vite7.InlineConfig;
   beforeAll(async () => {
     consumer = await installed();
     await consumer.add("train.mjs", "index.html");
@@ -25,8 +26,12 @@ describe.skipIf(!hasChromium())("the tarball, with Vite as it comes", () => {
     await consumer.remove();
   });
 
-  it("trains in the development server", async () => {
-    const server = await createServer(config);
+  // They prepare packages for development in different ways.
+  it.each([
+    ["8", vite.createServer],
+    ["7", vite7.createServer],
+  ])("trains in the development server of version %s", async (_, createServer) => {
+    const server = await createServer({ ...config, optimizeDeps: { force: true } });
     await server.listen();
     const values = losses(await printed(browser, server.resolvedUrls!.local[0]!));
     await server.close();
@@ -34,8 +39,8 @@ describe.skipIf(!hasChromium())("the tarball, with Vite as it comes", () => {
   });
 
   it("trains from a build", async () => {
-    await build(config);
-    const server = await preview(config);
+    await vite.build(config);
+    const server = await vite.preview(config);
     const values = losses(await printed(browser, server.resolvedUrls!.local[0]!));
     await server.close();
     expect(values.at(-1)).toBeLessThan(0.3 * values[0]!);

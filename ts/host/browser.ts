@@ -7,8 +7,17 @@ const BALLAST_BYTES = 128 * 2 ** 20;
 const MOST_BALLAST = 4;
 
 export const loadCore: Host["loadCore"] = async () => {
-  // A response is compiled while it arrives, if the server says that it is WASM.
-  return (await init({ module: await get(module) })) as Raw;
+  // Up to its version 7, Vite's development server copies the code of packages into a folder of
+  // its own, beside theirs, and leaves behind what the code loads.
+  const response = await get(module.href.replace(/\/\.vite\/deps[^/]*\//, "/torchlet/dist/"));
+  if (response.headers.get("Content-Type")?.startsWith("text/html")) {
+    throw new Error(
+      `${response.url} is a page, not Torchlet's WASM: a bundler or server moved one of its ` +
+        `files without the other (Vite leaves them alone with optimizeDeps.exclude: ["torchlet"])`,
+    );
+  }
+  // It is compiled while it arrives, if the server says that it is WASM.
+  return (await init({ module: response })) as Raw;
 };
 
 export const collectGarbage: Host["collectGarbage"] = async (handedOut) => {
