@@ -11,6 +11,7 @@ export default defineConfig({
           name: "node",
           include: ["tests/**/*.test.ts"],
           exclude: ["tests/packaging/**"],
+          setupFiles: ["tests/setup.ts"],
           testTimeout: 60_000,
         },
       },
