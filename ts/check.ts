@@ -1,0 +1,91 @@
+/** @file Checks of arguments that JavaScript lets through: types and names of options, never values. */
+import { ArgumentError } from "./errors.js";
+
+/** Describe a value for an error message. */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (value === null || typeof value !== "object") {
+    return typeof value === "function" ? "a function" : String(value);
+  }
+  if (Array.isArray(value)) return `[${value.map(describe).join(", ")}]`;
+  return `a ${value.constructor?.name ?? "object without prototype"}`;
+}
+
+/** Refuse what is not a number. */
+export function number(operation: string, name: string, value: unknown): number {
+  if (typeof value === "number") return value;
+  throw new ArgumentError(`${operation}: ${name} must be a number, got ${describe(value)}`);
+}
+
+/** Refuse what is not a boolean. */
+export function boolean(operation: string, name: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw new ArgumentError(`${operation}: ${name} must be true or false, got ${describe(value)}`);
+}
+
+/** Refuse what is not a list of numbers. */
+export function numbers(operation: string, name: string, value: unknown): readonly number[] {
+  if (Array.isArray(value) && value.every((x) => typeof x === "number")) return value;
+  throw new ArgumentError(
+    `${operation}: ${name} must be a list of numbers, got ${describe(value)}`,
+  );
+}
+
+/** Refuse what is not one of the given strings. */
+export function oneOf<T extends string>(
+  operation: string,
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+): T {
+  if (allowed.includes(value as T)) return value as T;
+  const list = allowed.map((x) => `"${x}"`).join(", ");
+  throw new ArgumentError(`${operation}: ${name} must be one of ${list}, got ${describe(value)}`);
+}
+
+/** A size for height and width: one number for both, or one each. */
+export type Size2d = number | readonly [height: number, width: number];
+
+/** Spell a size out as `[height, width]`. */
+export function pair(operation: string, name: string, value: unknown): [number, number] {
+  if (typeof value === "number") return [value, value];
+  if (Array.isArray(value) && value.length === 2) {
+    const [height, width] = numbers(operation, name, value);
+    return [height!, width!];
+  }
+  throw new ArgumentError(
+    `${operation}: ${name} must be a number or [height, width], got ${describe(value)}`,
+  );
+}
+
+/**
+ * Fill an options object with its defaults.
+ *
+ * An option that the operation does not have is an error, as an unknown keyword is in Python.
+ * Where the default is a number or a boolean, the option has to be one too.
+ */
+export function withDefaults<T extends object>(
+  operation: string,
+  given: Partial<T> | undefined,
+  defaults: T,
+): T {
+  if (given === undefined) return defaults;
+  if (given === null || typeof given !== "object" || Array.isArray(given)) {
+    throw new ArgumentError(`${operation}: expected an options object, got ${describe(given)}`);
+  }
+  const filled: T = { ...defaults };
+  for (const key of Object.keys(given) as (keyof T & string)[]) {
+    if (!Object.hasOwn(defaults, key)) {
+      const known = Object.keys(defaults).join(", ");
+      throw new ArgumentError(`${operation}: unknown option ${describe(key)} (it has ${known})`);
+    }
+    const value = given[key];
+    if (value === undefined) continue;
+    const expected = typeof defaults[key];
+    if ((expected === "number" || expected === "boolean") && typeof value !== expected) {
+      throw new ArgumentError(`${operation}: ${key} must be a ${expected}, got ${describe(value)}`);
+    }
+    filled[key] = value as T[keyof T & string];
+  }
+  return filled;
+}

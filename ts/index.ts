@@ -1,0 +1,54 @@
+/** @file What `import ... from "torchlet"` gives. */
+import "./methods.js";
+
+export * from "./create.js";
+export { bestDevice, type Device, useDevice } from "./device.js";
+export type { DType, TensorData } from "./dtype.js";
+export {
+  ArgumentError,
+  AutogradError,
+  DeviceError,
+  DtypeError,
+  FileError,
+  IndexError,
+  OutOfMemoryError,
+  ShapeError,
+  TorchletError,
+} from "./errors.js";
+export * as functional from "./functional.js";
+export {
+  Generator,
+  type GeneratorOptions,
+  getRngState,
+  initialSeed,
+  manualSeed,
+  setRngState,
+} from "./generator.js";
+export { enableGrad, isGradEnabled, noGrad, setGradEnabled } from "./grad-mode.js";
+export { keep, memoryStats, type MemoryStats, resetPeakMemory, scope } from "./memory.js";
+export * as nn from "./nn/index.js";
+export type {
+  AlphaOptions,
+  ClampOptions,
+  DimKeepOptions,
+  DimOptions,
+  Dims,
+  ReduceOptions,
+  Sizes,
+} from "./ops/arguments.js";
+export * from "./ops/combine.js";
+export * from "./ops/compare.js";
+export * from "./ops/in-place.js";
+export type { Index } from "./ops/index-at.js";
+export * from "./ops/linalg.js";
+export * from "./ops/pointwise.js";
+export * from "./ops/reduce.js";
+export * from "./ops/shape.js";
+export * as optim from "./optim/index.js";
+export { type BackwardOptions, type NestedList, Tensor } from "./tensor.js";
+export {
+  type NestedInput,
+  tensor,
+  type TensorFromOptions,
+  type TypedArray,
+} from "./tensor-from.js";

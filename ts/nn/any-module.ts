@@ -1,0 +1,249 @@
+/** @file What every module has, whatever it takes and gives: parameters, children, modes, state. */
+import { boolean, describe } from "../check.js";
+import { Callable } from "../callable.js";
+import { checkDevice, type Device } from "../device.js";
+import { ArgumentError, DtypeError } from "../errors.js";
+import { isDtype } from "../dtype.js";
+import { keep } from "../memory.js";
+import { Tensor } from "../tensor.js";
+import { loadInto, type LoadOptions, type LoadResult, type StateDict } from "./state.js";
+import { Parameter } from "./parameter.js";
+
+/** A value by the name under which a module has it; names of children's values have dots. */
+type Named<T> = [name: string, value: T];
+
+/** Options of `registerBuffer`. */
+export interface BufferOptions {
+  /** Whether the buffer is part of `stateDict()`. Default true. */
+  persistent?: boolean;
+}
+
+/** A module of any kind. Parameters, buffers and children are its fields. */
+export abstract class AnyModule extends Callable {
+  /** Whether the module is in training mode, which matters to dropout and the like. */
+  training = true;
+
+  /** Names of buffers, and whether they are part of the state. */
+  readonly #buffers = new Map<string, boolean>();
+
+  /** Compute the output. Call the module itself instead, which runs its hooks as well. */
+  abstract forward(...args: never[]): unknown;
+
+  /** What this module has itself, in the order in which it got them. */
+  *#own<T>(isWanted: (value: unknown, name: string) => value is T): Generator<Named<T>> {
+    for (const [name, value] of Object.entries(this)) {
+      if (isWanted(value, name)) yield [name, value];
+    }
+  }
+
+  #isBuffer(value: unknown, name: string): value is Tensor {
+    return this.#buffers.has(name) && value instanceof Tensor;
+  }
+
+  /** Values of this module and of those below it, each once. */
+  #collect<T>(own: (module: AnyModule) => Iterable<Named<T>>): Named<T>[] {
+    const seen = new Set<T>();
+    return this.namedModules().flatMap(([path, module]) =>
+      [...own(module)]
+        .filter(([, value]) => !seen.has(value) && seen.add(value))
+        .map(([name, value]): Named<T> => [join(path, name), value]),
+    );
+  }
+
+  /** The modules that are fields of this one, with their names. */
+  namedChildren(): Named<AnyModule>[] {
+    return [...this.#own(isModule)];
+  }
+
+  /** The modules that are fields of this one. */
+  children(): AnyModule[] {
+    return this.namedChildren().map(([, child]) => child);
+  }
+
+  /** This module (with an empty name) and all below it, each once, with their paths. */
+  namedModules(): Named<AnyModule>[] {
+    const seen = new Set<AnyModule>();
+    const walk = (path: string, module: AnyModule): Named<AnyModule>[] => {
+      if (seen.has(module)) return [];
+      seen.add(module);
+      const below = module
+        .namedChildren()
+        .flatMap(([name, child]) => walk(join(path, name), child));
+      return [[path, module], ...below];
+    };
+    return walk("", this);
+  }
+
+  /** This module and all below it, each once. */
+  modules(): AnyModule[] {
+    return this.namedModules().map(([, module]) => module);
+  }
+
+  /** All parameters, with their paths. */
+  namedParameters(): Named<Parameter>[] {
+    return this.#collect((module) => module.#own(isParameter));
+  }
+
+  /** All parameters. */
+  parameters(): Parameter[] {
+    return this.namedParameters().map(([, parameter]) => parameter);
+  }
+
+  /** All buffers, with their paths. */
+  namedBuffers(): Named<Tensor>[] {
+    return this.#collect((module) =>
+      module.#own((value, name): value is Tensor => module.#isBuffer(value, name)),
+    );
+  }
+
+  /** All buffers. */
+  buffers(): Tensor[] {
+    return this.namedBuffers().map(([, buffer]) => buffer);
+  }
+
+  #add(operation: string, name: string, value: unknown): void {
+    if (typeof name !== "string" || name === "" || name.includes(".")) {
+      throw new ArgumentError(
+        `${operation}: a name must be a string without dots that is not empty, got ${describe(name)}`,
+      );
+    }
+    if (name in this && !Object.hasOwn(this, name)) {
+      throw new ArgumentError(`${operation}: ${describe(name)} is the name of a method`);
+    }
+    Reflect.set(this, name, value);
+  }
+
+  /** Add a tensor that belongs to the module's state without being learned. */
+  registerBuffer(name: string, buffer: Tensor | null, options: BufferOptions = {}): void {
+    if (buffer !== null && !(buffer instanceof Tensor)) {
+      throw new ArgumentError(`registerBuffer: expected a Tensor or null, got ${describe(buffer)}`);
+    }
+    this.#add("registerBuffer", name, buffer && keep(buffer));
+    this.#buffers.set(name, options.persistent ?? true);
+  }
+
+  /** Add a parameter by name, as a field would. */
+  registerParameter(name: string, parameter: Parameter | null): void {
+    if (parameter !== null && !isParameter(parameter)) {
+      throw new ArgumentError(
+        `registerParameter: expected a Parameter or null, got ${describe(parameter)}`,
+      );
+    }
+    this.#add("registerParameter", name, parameter);
+  }
+
+  /** Add a child by name, as a field would. */
+  addModule(name: string, module: AnyModule): void {
+    if (!isModule(module)) {
+      throw new ArgumentError(`addModule: expected a Module, got ${describe(module)}`);
+    }
+    this.#add("addModule", name, module);
+  }
+
+  /** All parameters and persistent buffers by their paths; they share the elements. */
+  stateDict(): StateDict {
+    return Object.fromEntries(
+      [...this.#state("")].map(([path, tensor]) => [path, tensor.detach()]),
+    );
+  }
+
+  *#state(path: string): Generator<Named<Tensor>> {
+    for (const [name, value] of this.#own(isParameter)) yield [join(path, name), value];
+    for (const [name, value] of this.#own((v, n): v is Tensor => this.#isBuffer(v, n))) {
+      if (this.#buffers.get(name)) yield [join(path, name), value];
+    }
+    for (const [name, child] of this.namedChildren()) yield* child.#state(join(path, name));
+  }
+
+  /**
+   * Copy the tensors of a state into the parameters and buffers of the same names.
+   *
+   * @throws ArgumentError that lists missing and unexpected names (if `strict`) and shapes that differ;
+   *   nothing is copied then.
+   */
+  loadStateDict(state: StateDict, options?: LoadOptions): LoadResult {
+    return loadInto(this.constructor.name, [...this.#state("")], state, options);
+  }
+
+  /** Choose training mode, or evaluation mode with `train(false)`, for this module and all below it. */
+  train(mode = true): this {
+    boolean("train", "mode", mode);
+    for (const module of this.modules()) module.training = mode;
+    return this;
+  }
+
+  /** Choose evaluation mode: dropout does nothing. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Move parameters and buffers to a device. */
+  to(target: Device | "float32"): this {
+    if (target === "float32") return this;
+    if (isDtype(target)) {
+      throw new DtypeError(`to: parameters can only be "float32", got ${describe(target)}`);
+    }
+    checkDevice("to", target);
+    return this;
+  }
+
+  /** Forget all gradients (default), or set them to 0. */
+  zeroGrad(options: { setToNone?: boolean } = {}): void {
+    for (const parameter of this.parameters()) clearGrad(parameter, options.setToNone ?? true);
+  }
+
+  /** Say whether gradients are wanted for all parameters. */
+  requiresGrad_(on = true): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad_(on);
+    return this;
+  }
+
+  /** Call a function with every module below this one, then with this one. */
+  apply(f: (module: AnyModule) => void): this {
+    for (const child of this.children()) child.apply(f);
+    f(this);
+    return this;
+  }
+
+  /** What `toString` shows between the parentheses. */
+  extraRepr(): string {
+    return "";
+  }
+
+  /** The tree of modules, as PyTorch prints it. */
+  override toString(): string {
+    const children = this.namedChildren().map(([name, child]) =>
+      `(${name}): ${child.toString()}`.replaceAll("\n", "\n  "),
+    );
+    const extra = this.extraRepr();
+    const lines = extra === "" ? children : [extra, ...children];
+    const body = children.length > 0 ? `\n  ${lines.join("\n  ")}\n` : extra;
+    return `${this.constructor.name}(${body})`;
+  }
+}
+
+// What console.log shows in Node.
+Object.defineProperty(AnyModule.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: AnyModule) {
+    return this.toString();
+  },
+});
+
+/** Tell modules from other values. */
+export function isModule(value: unknown): value is AnyModule {
+  return value instanceof AnyModule;
+}
+
+function isParameter(value: unknown): value is Parameter {
+  return value instanceof Parameter;
+}
+
+function join(path: string, name: string): string {
+  return path === "" ? name : `${path}.${name}`;
+}
+
+/** Forget a gradient, or set it to 0. */
+export function clearGrad(tensor: Tensor, setToNone: boolean): void {
+  if (setToNone) tensor.grad = null;
+  else tensor.grad?.detach().zero_();
+}

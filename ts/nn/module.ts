@@ -1,0 +1,65 @@
+/** @file The base of layers and networks: callable, with hooks. */
+import { onCall } from "../callable.js";
+import type { Tensor } from "../tensor.js";
+import { AnyModule } from "./any-module.js";
+
+/** Takes a hook off again. */
+export interface RemovableHandle {
+  remove(): void;
+}
+
+/** Runs before `forward`; may give other arguments. */
+export type ForwardPreHook<M, Args extends unknown[]> = (module: M, args: Args) => Args | void;
+
+/** Runs after `forward`; may give another output. */
+export type ForwardHook<M, Args extends unknown[], Out> = (
+  module: M,
+  args: Args,
+  output: Out,
+) => Out | void;
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the class makes its instances callable
+export interface Module<Args extends unknown[] = [Tensor], Out = Tensor> {
+  (...args: Args): Out;
+}
+
+/**
+ * Base of layers and networks.
+ *
+ * Derive from it, make layers and parameters fields, write `forward`, and call the module:
+ * `class Net extends nn.Module { fc = new nn.Linear(2, 1); forward(x: Tensor) { return this.fc(x); } }`.
+ * `Args` and `Out` are what `forward` takes and gives.
+ */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- see the interface
+export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> extends AnyModule {
+  readonly #preHooks = new Set<ForwardPreHook<this, Args>>();
+  readonly #hooks = new Set<ForwardHook<this, Args, Out>>();
+
+  abstract override forward(...args: Args): Out;
+
+  /** Run hooks and `forward`; this is what calling the module does. */
+  [onCall](...args: Args): Out {
+    let given = args;
+    for (const hook of this.#preHooks) given = hook(this, given) ?? given;
+    let output = this.forward(...given);
+    for (const hook of this.#hooks) output = hook(this, given, output) ?? output;
+    return output;
+  }
+
+  /** Have a function called before `forward`, which may change the arguments. */
+  registerForwardPreHook(hook: ForwardPreHook<this, Args>): RemovableHandle {
+    return added(this.#preHooks, hook);
+  }
+
+  /** Have a function called after `forward`, which may change the output. */
+  registerForwardHook(hook: ForwardHook<this, Args, Out>): RemovableHandle {
+    return added(this.#hooks, hook);
+  }
+}
+
+function added<T extends (...args: never[]) => unknown>(hooks: Set<T>, hook: T): RemovableHandle {
+  // A function of its own for each registration, so that one hook can be registered twice.
+  const own = ((...args: never[]) => hook(...args)) as T;
+  hooks.add(own);
+  return { remove: () => hooks.delete(own) };
+}

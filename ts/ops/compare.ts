@@ -1,0 +1,60 @@
+/** @file Comparisons of whole tensors: they read, so the plain names are asynchronous. */
+import { withDefaults } from "../check.js";
+import { ShapeError } from "../errors.js";
+import { breathe } from "../memory.js";
+import type { Tensor } from "../tensor.js";
+
+/** Options of `allclose`. */
+export interface CloseOptions {
+  /** Difference allowed in relation to `other`. Default 1e-5. */
+  rtol?: number;
+  /** Difference allowed in any case. Default 1e-8. */
+  atol?: number;
+  /** Whether two NaN are close. Default false. */
+  equalNan?: boolean;
+}
+
+function sameShape(x: Tensor, other: Tensor): boolean {
+  return x.shape.length === other.shape.length && x.shape.every((n, i) => n === other.shape[i]);
+}
+
+/** Tell whether both have the same shape and elements; on `"cpu"` only. */
+export function equalSync(x: Tensor, other: Tensor): boolean {
+  if (!sameShape(x, other)) return false;
+  const [a, b] = [x.dataSync(), other.dataSync()];
+  return a.every((value, i) => value === b[i]);
+}
+
+/** Tell whether |x - other| <= atol + rtol * |other| everywhere; on `"cpu"` only. */
+export function allcloseSync(x: Tensor, other: Tensor, options?: CloseOptions): boolean {
+  const { rtol, atol, equalNan } = withDefaults<Required<CloseOptions>>("allclose", options, {
+    rtol: 1e-5,
+    atol: 1e-8,
+    equalNan: false,
+  });
+  if (!sameShape(x, other)) {
+    throw new ShapeError(
+      `allclose: shapes must be the same, got [${x.shape.join(", ")}] and [${other.shape.join(", ")}]`,
+    );
+  }
+  const [a, b] = [x.dataSync(), other.dataSync()];
+  return a.every((value, i) => {
+    const against = b[i]!;
+    if (Number.isNaN(value) && Number.isNaN(against)) return equalNan;
+    return value === against || Math.abs(value - against) <= atol + rtol * Math.abs(against);
+  });
+}
+
+/** Tell whether both have the same shape and elements. */
+export async function equal(x: Tensor, other: Tensor): Promise<boolean> {
+  const result = equalSync(x, other);
+  await breathe();
+  return result;
+}
+
+/** Tell whether |x - other| <= atol + rtol * |other| everywhere. */
+export async function allclose(x: Tensor, other: Tensor, options?: CloseOptions): Promise<boolean> {
+  const result = allcloseSync(x, other, options);
+  await breathe();
+  return result;
+}

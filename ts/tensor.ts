@@ -1,0 +1,358 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** @file The tensor: a handle of the core with PyTorch's face. */
+import { describe, withDefaults } from "./check.js";
+import { checkDevice, type Device } from "./device.js";
+import { type DType, dtypeCode, dtypeOf, isDtype, type TensorData } from "./dtype.js";
+import { ArgumentError, IndexError } from "./errors.js";
+import { breathe, disown, own } from "./memory.js";
+import type { TensorMethods } from "./methods.js";
+import { tensorToString } from "./print.js";
+import { call, callInPlace, type OperationName, raw } from "./raw.js";
+
+/** Numbers or booleans in nested lists, as `tolist()` gives and `tensor()` takes them. */
+export type NestedList = number | boolean | NestedList[];
+
+/** Options of `backward()`. */
+export interface BackwardOptions {
+  /** Keep what the graph saved, so that `backward()` can go through it again. Default false. */
+  retainGraph?: boolean;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- operations become methods in methods.ts
+export interface Tensor extends TensorMethods {}
+
+/**
+ * A tensor with PyTorch's semantics: views share storage, operations are recorded for `backward()`.
+ *
+ * Tensors are made by `tensor()`, `zeros()`, `randn()` and the like, and by operations.
+ */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- see the interface
+export class Tensor {
+  #handle: number;
+  #shape: readonly number[] | undefined;
+  #dtype: DType | undefined;
+  #grad: WeakRef<Tensor> | undefined;
+
+  /** Wrap a handle of the core, which then belongs to this tensor. */
+  constructor(handle: number) {
+    if (!Number.isInteger(handle) || handle < 1) {
+      throw new ArgumentError(
+        `Tensor: expected a handle of the core, got ${describe(handle)}; make tensors with tensor(data)`,
+      );
+    }
+    this.#handle = handle;
+    own(this, handle);
+  }
+
+  /** The handle by which the core knows this tensor. */
+  get handle(): number {
+    if (this.#handle === 0) {
+      throw new ArgumentError("this tensor is gone: dispose() or a scope() has freed it");
+    }
+    return this.#handle;
+  }
+
+  /** Sizes of the dimensions. */
+  get shape(): readonly number[] {
+    return (this.#shape ??= Object.freeze(Array.from(raw.shape(this.handle))));
+  }
+
+  /** Type of the elements. */
+  get dtype(): DType {
+    return (this.#dtype ??= dtypeOf(raw.dtype(this.handle)));
+  }
+
+  /** The device that holds the elements. */
+  get device(): Device {
+    return "cpu";
+  }
+
+  /** Number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** Number of dimensions. */
+  dim(): number {
+    return this.ndim;
+  }
+
+  /** The shape, or the size of one dimension (negative ones count from the end). */
+  size(): readonly number[];
+  size(dim: number): number;
+  size(dim?: number): number | readonly number[] {
+    if (dim === undefined) return this.shape;
+    const size = this.shape[dim < 0 ? dim + this.ndim : dim];
+    if (size === undefined) {
+      throw new IndexError(
+        `size: dim ${describe(dim)} is out of range for ${this.ndim} dimensions`,
+      );
+    }
+    return size;
+  }
+
+  /** Number of elements. */
+  numel(): number {
+    return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** Distances, in elements of the storage, between neighbours along each dimension. */
+  stride(): readonly number[] {
+    return Array.from(raw.strides(this.handle));
+  }
+
+  /** Index of the first element in the storage. */
+  storageOffset(): number {
+    return raw.offset(this.handle);
+  }
+
+  /** The tensor with its dimensions in reverse order. */
+  get T(): Tensor {
+    return apply("permute", [this], [this.ndim, ...[...this.shape.keys()].reverse()]);
+  }
+
+  /** Tell whether the elements lie in row-major order without gaps. */
+  isContiguous(): boolean {
+    return raw.isContiguous(this.handle);
+  }
+
+  /** Number of in-place changes of the storage so far. */
+  get version(): number {
+    return raw.version(this.handle);
+  }
+
+  /** Whether gradients are wanted for this tensor. */
+  get requiresGrad(): boolean {
+    return raw.requiresGrad(this.handle);
+  }
+  set requiresGrad(on: boolean) {
+    this.requiresGrad_(on);
+  }
+
+  /** Say whether gradients are wanted for this tensor. */
+  requiresGrad_(on = true): this {
+    if (typeof on !== "boolean") {
+      throw new ArgumentError(`requiresGrad_: expected true or false, got ${describe(on)}`);
+    }
+    raw.setRequiresGrad(this.handle, on);
+    return this;
+  }
+
+  /** Whether this tensor is not the output of a recorded operation. */
+  get isLeaf(): boolean {
+    return raw.isLeaf(this.handle);
+  }
+
+  /** Name of the gradient of the operation that made this tensor, such as `ReluBackward0`, or null. */
+  get gradFn(): string | null {
+    return raw.gradFn(this.handle) || null;
+  }
+
+  /** The gradient that `backward()` has gathered here, or null. */
+  get grad(): Tensor | null {
+    const handle = raw.grad(this.handle);
+    if (handle === 0) return null;
+    // The same gradient is the same object, as long as somebody holds it.
+    const known = this.#grad?.deref();
+    if (known && known.#handle !== 0 && raw.identity(known.#handle) === raw.identity(handle)) {
+      raw.free(handle);
+      return known;
+    }
+    const grad = new Tensor(handle);
+    this.#grad = new WeakRef(grad);
+    return grad;
+  }
+  set grad(grad: Tensor | null) {
+    raw.setGrad(this.handle, grad === null ? 0 : handleOf("grad", grad));
+    this.#grad = grad === null ? undefined : new WeakRef(grad);
+  }
+
+  /** Keep the gradient of this tensor although it is not a leaf. */
+  retainGrad(): void {
+    raw.retainGrad(this.handle);
+  }
+
+  /**
+   * Compute the gradients of all leaves that this tensor was computed from, and add them to `grad`.
+   *
+   * @param gradient - gradient of something with respect to this tensor; needed unless it has one element
+   */
+  backward(gradient?: Tensor | null, options?: BackwardOptions): void;
+  backward(options?: BackwardOptions & { gradient?: Tensor | null }): void;
+  backward(
+    first?: Tensor | null | (BackwardOptions & { gradient?: Tensor | null }),
+    second?: BackwardOptions,
+  ): void {
+    const positional = first instanceof Tensor || first === null;
+    const given = positional ? { gradient: first, ...second } : (first ?? second);
+    const defaults = { gradient: null as Tensor | null, retainGraph: false };
+    const { gradient, retainGraph } = withDefaults("backward", given, defaults);
+    raw.backward(this.handle, gradient === null ? 0 : handleOf("backward", gradient), retainGraph);
+  }
+
+  /** A view of the same elements that is not part of the graph. */
+  detach(): Tensor {
+    return new Tensor(raw.detach(this.handle));
+  }
+
+  /** The elements in row-major order; on `"cpu"` only. */
+  dataSync(): TensorData {
+    const handle = this.handle;
+    if (this.dtype === "float32") return raw.readF32(handle);
+    return this.dtype === "int32" ? raw.readI32(handle) : raw.readBool(handle);
+  }
+
+  /** The one element as a number (0 or 1 for `bool`); on `"cpu"` only. */
+  itemSync(): number {
+    return raw.item(this.handle);
+  }
+
+  /** The elements as nested lists of numbers, or of booleans for `bool`; on `"cpu"` only. */
+  tolistSync(): NestedList {
+    const data = this.dataSync();
+    const shape = this.shape;
+    const bool = this.dtype === "bool";
+    const list = (dim: number, start: number, count: number): NestedList => {
+      if (dim === shape.length) return bool ? data[start] !== 0 : data[start]!;
+      const step = count / (shape[dim] || 1);
+      return Array.from({ length: shape[dim]! }, (_, i) => list(dim + 1, start + i * step, step));
+    };
+    return list(0, 0, data.length);
+  }
+
+  /** Read the elements in row-major order, as they are at the time of the call. */
+  async data(): Promise<TensorData> {
+    const data = this.dataSync();
+    await breathe();
+    return data;
+  }
+
+  /** Read the one element as a number (0 or 1 for `bool`). */
+  async item(): Promise<number> {
+    const value = this.itemSync();
+    await breathe();
+    return value;
+  }
+
+  /** Read the elements as nested lists of numbers, or of booleans for `bool`. */
+  async tolist(): Promise<NestedList> {
+    const list = this.tolistSync();
+    await breathe();
+    return list;
+  }
+
+  /** Move to a device, or convert to a dtype. Gives this very tensor if there is nothing to do. */
+  to(target: Device | DType): Tensor {
+    if (!isDtype(target)) {
+      checkDevice("to", target);
+      return this;
+    }
+    return target === this.dtype ? this : apply("cast", [this], [dtypeCode("to", target)]);
+  }
+
+  /** This tensor on the CPU. */
+  cpu(): Tensor {
+    return this.to("cpu");
+  }
+
+  /** This tensor as `float32`. */
+  float(): Tensor {
+    return this.to("float32");
+  }
+
+  /** This tensor as `int32`. */
+  int(): Tensor {
+    return this.to("int32");
+  }
+
+  /** This tensor as `int32`, which is where PyTorch has int64. */
+  long(): Tensor {
+    return this.to("int32");
+  }
+
+  /** This tensor as `bool`: what is not 0 is true. */
+  bool(): Tensor {
+    return this.to("bool");
+  }
+
+  /** Whether the memory has been given back by `dispose()` or a `scope()`. */
+  get isDisposed(): boolean {
+    return this.#handle === 0;
+  }
+
+  /** Give the memory back now instead of when the garbage collector comes. Twice does no harm. */
+  dispose(): void {
+    if (this.#handle === 0) return;
+    disown(this, this.#handle);
+    this.#handle = 0;
+  }
+
+  /** The same as `dispose()`, for `using x = ...`. */
+  declare [Symbol.dispose]: () => void;
+
+  /** The slices along the first dimension, one after the other. */
+  *[Symbol.iterator](): Generator<Tensor, void, undefined> {
+    for (let i = 0; i < this.size(0); i++) yield apply("select", [this], [0, i]);
+  }
+
+  /** The elements as PyTorch prints them. */
+  toString(): string {
+    return tensorToString(this);
+  }
+}
+
+// Safari has no Symbol.dispose yet.
+if (Symbol.dispose as symbol | undefined) {
+  Object.defineProperty(Tensor.prototype, Symbol.dispose, {
+    value: Tensor.prototype.dispose,
+    writable: true,
+    configurable: true,
+  });
+}
+// What console.log shows in Node.
+Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: Tensor) {
+    return this.toString();
+  },
+});
+
+/** The handle of what has to be a tensor. */
+export function handleOf(operation: string, value: unknown): number {
+  if (value instanceof Tensor) return value.handle;
+  throw new ArgumentError(`${operation}: expected a Tensor, got ${describe(value)}`);
+}
+
+/** Run an operation with one output. */
+export function apply(
+  operation: OperationName,
+  inputs: readonly Tensor[],
+  args: readonly number[] = [],
+): Tensor {
+  return new Tensor(call(operation, handles(operation, inputs), args)[0]!);
+}
+
+/** Run an operation with two outputs. */
+export function applyPair(
+  operation: OperationName,
+  inputs: readonly Tensor[],
+  args: readonly number[] = [],
+): [Tensor, Tensor] {
+  const [first, second] = call(operation, handles(operation, inputs), args);
+  return [new Tensor(first!), new Tensor(second!)];
+}
+
+/** Run an operation and write its output into `target`, which is also its first input. */
+export function applyInPlace<T extends Tensor>(
+  operation: OperationName,
+  target: T,
+  inputs: readonly Tensor[] = [],
+  args: readonly number[] = [],
+): T {
+  const handle = handleOf(`${operation}_`, target);
+  callInPlace(operation, handle, handles(`${operation}_`, inputs), args);
+  return target;
+}
+
+function handles(operation: string, inputs: readonly Tensor[]): number[] {
+  return inputs.map((input) => handleOf(operation, input));
+}
