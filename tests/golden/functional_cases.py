@@ -202,6 +202,35 @@ def movement(t):
     t.exact("strides of views", "a = x.permute(2, 0, 1)[1]\nb = x[:, 1].unsqueeze(1).expand(2, 5, 4)\n(a, b)", **x)
 
 
+def pieces(t):
+    x = {"x": rand(4, 6)}
+    t.exact("split", "a, b = @split(x, 4, dim=1)", backward=False, **x)
+    t.exact("split into sizes", "a, b, c = @split(x, [1, 0, 3])", backward=False, **x)
+    t.exact("chunk", "a, b, c = @chunk(x, 3, dim=1)", backward=False, **x)
+    t.exact("chunk that does not divide", "a, b = @chunk(x, 3)", backward=False, **x)
+    t.exact("unbind", "a, b, c, d = @unbind(x)", backward=False, **x)
+    t.exact("pieces in a graph", "a, b = x.chunk(2, dim=1)\ny = a * b", **x)
+    t.exact("unflatten", "y = x.unflatten(1, [2, -1])", **x)
+    t.exact("repeat", "y = x.repeat(2, 3)", **x)
+    t.exact("repeat into more dims", "y = x.repeat(2, 1, 2)", **x)
+    t.exact("view_as, reshape_as", "y = x.view_as(z) + x.reshape_as(z)", z=rand(3, 8, grad=False), **x)
+    for mode in ("reflect", "replicate", "circular"):
+        t.case(f"pad {mode}", f"y = F.pad(x, [2, 1, 1, 2], mode='{mode}')", x=rand(1, 2, 4, 5))
+    t.case("normalize", "y = F.normalize(x)", **x)
+    t.case("normalize p 1 dim 0", "y = F.normalize(x, p=1, dim=0)", x=rand(4, 6, avoid=[0]))
+    t.case("softsign", "y = F.softsign(x)", x=rand(9, avoid=[0]))
+    t.exact("where with numbers", "a = torch.where(x > 0, x, 0.5)\nb = torch.where(x > 0, 1.5, x)\ny = a + b\n(y, a, b)", **x)
+
+
+def created(t):
+    t.exact("zeros, ones, full", "a = torch.zeros(2, 3)\nb = torch.ones([2])\nc = torch.full([2, 2], 1.5)\nd = torch.zeros(0)\n(a, b, c, d)")
+    t.exact("like another", "a = torch.zeros_like(x)\nb = torch.ones_like(i)\nc = torch.full_like(x, 7)\n(a, b, c)", x=rand(2, 3, grad=False), i=ints(4))
+    t.exact("arange", "a = torch.arange(5)\nb = torch.arange(2, 9, 3)\nc = torch.arange(5, 0, -2)\nd = torch.arange(0, 1, 0.1)\ne = torch.arange(0)\n(a, b, c, d, e)")
+    t.exact("linspace", "a = torch.linspace(0, 1, 11)\nb = torch.linspace(-3, 7, 4)\nc = torch.linspace(2, 3, 1)\n(a, b, c)")
+    t.exact("eye", "a = torch.eye(3)\nb = torch.eye(2, 4)\n(a, b)")
+    t.exact("tensor", "a = torch.tensor([[1.5, 2], [3, 4]])\nb = torch.tensor(2.5)\nc = torch.tensor([True, False])\n(a, b, c)")
+
+
 MATMUL = {
     "vector by vector": ((5,), (5,)), "matrix by vector": ((3, 5), (5,)), "vector by matrix": ((5,), (5, 3)), "batch by vector": ((2, 3, 5), (5,)), "vector by batch": ((5,), (2, 5, 3)),
     "batch by matrix": ((2, 3, 5), (5, 4)), "matrix by batch": ((3, 5), (2, 5, 4)), "batch by batch": ((2, 3, 5), (2, 5, 4)), "batches broadcast": ((2, 1, 3, 5), (4, 5, 2)),
@@ -221,6 +250,9 @@ def linear_algebra(t):
     t.case("matmul of slices", "y = a[1:4, 2:5] @ b[::2]", a=rand(5, 6), b=rand(6, 4))
     t.case("matmul of a row and a column", "y = a[0:1] @ b[:, 1:2]", a=rand(5, 6), b=rand(6, 4))
     t.case("matmul of NaN and infinity", "y = a @ b", a=values([[1, NAN, 0], [0, 1, 0], [INF, 1, 0]]), b=values([[1, 2], [3, 4], [INF, 6]]), backward=False)
+    t.case("dot", "y = @dot(a, b)", a=rand(9), b=rand(9))
+    t.case("mv", "y = @mv(a, b)", a=rand(4, 6), b=rand(6))
+    t.exact("outer", "y = @outer(a, b)", a=rand(4), b=rand(6))
     t.case("mm", "y = @mm(a, b)", a=rand(4, 6), b=rand(6, 3))
     t.case("bmm", "y = @bmm(a, b)", a=rand(3, 4, 6), b=rand(3, 6, 2))
     for name, shape in {"a batch": (5, 7), "a vector": (7,), "two batch dims": (2, 3, 7), "an empty batch": (0, 7)}.items():
@@ -243,4 +275,4 @@ def softmaxes(t):
         t.case(f"{name} of an empty tensor", f"y = @{name}(x, dim=1)", x=rand(0, 3))
 
 
-EVERYTHING = [elementwise, binary, reductions, movement, linear_algebra, softmaxes]
+EVERYTHING = [elementwise, binary, reductions, movement, pieces, created, linear_algebra, softmaxes]

@@ -128,7 +128,8 @@ def js(node):
         case ast.Name():
             return {"inf": "Infinity", "nan": "NaN"}.get(node.id, camel(node.id))
         case ast.Constant():
-            return "undefined" if node.value is None else json.dumps(node.value)
+            value = camel(node.value) if isinstance(node.value, str) else node.value
+            return "undefined" if value is None else json.dumps(value)
         case ast.List() | ast.Tuple():
             return "[" + ", ".join(map(js, node.elts)) + "]"
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() | ast.Name(id="inf")):

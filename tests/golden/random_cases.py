@@ -121,4 +121,25 @@ def modules(t):
     )
 
 
-EVERYTHING = [draws, dropouts, modules]
+INIT = {
+    "uniform_": "w, -0.2, 0.3",
+    "normal_": "w, 1, 0.5",
+    "kaiming_uniform_": "w",
+    "kaiming_uniform_ with options": "w, a=0.3, mode='fan_out', nonlinearity='leaky_relu'",
+    "kaiming_normal_": "w, nonlinearity='relu'",
+    "xavier_uniform_": "w",
+    "xavier_uniform_ with gain": "w, gain=2",
+    "xavier_normal_": "w",
+    "constant_": "w, 0.25",
+}
+
+
+def initial(t):
+    for name, args in INIT.items():
+        function = name.split()[0]
+        for kind, shape in {"matrix": (5, 7), "kernel": (4, 3, 3, 2)}.items():
+            text = f"torch.manual_seed(20)\nnn.init.{function}({args})\ny = w * 1"
+            t.case(f"init {name} of a {kind}", text, w=rand(*shape), backward=False, atol=3e-6)
+
+
+EVERYTHING = [draws, dropouts, modules, initial]
