@@ -100,7 +100,7 @@ export async function step<T>(what: string, usually: string, work: () => Promise
   console.log(`- ${what} (usually ${usually})`);
   const start = performance.now();
   const result = await work();
-  console.log(`  done in ${seconds(start)}: ${what}`);
+  console.log(`  ${what}: took ${seconds(start)}`);
   return result;
 }
 

@@ -97,6 +97,7 @@ async function addRustupTarget(): Promise<Toolchain | undefined> {
     }
     const added = await attempt("rustup", ["target", "add", TARGET, ...toolchain], {
       timeout: 180,
+      env: { RUST_BACKTRACE: "0" },
     });
     if (!added.ok) console.log(indent(added.output));
     return added.ok ? installedTarget() : undefined;
