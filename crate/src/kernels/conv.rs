@@ -171,9 +171,12 @@ impl Right for Patches<'_> {
             }
             return;
         }
+        let reach = bases[NR - 1] + offsets.iter().max().copied().unwrap_or(0);
+        assert!(reach < self.padded.len());
         for (row, offset) in panel.chunks_exact_mut(NR).zip(offsets) {
             for (value, base) in row.iter_mut().zip(bases) {
-                *value = self.padded[base + offset];
+                // SAFETY: the bases rise, so that no sum exceeds the one asserted above.
+                *value = unsafe { *self.padded.get_unchecked(base + offset) };
             }
         }
     }
@@ -187,9 +190,12 @@ impl Right for PatchesTransposed<'_> {
         let Patches { layout, padded } = &self.0;
         let offsets: [usize; NR] = std::array::from_fn(|j| layout.offsets[j0 + j.min(width - 1)]);
         let (mut column, mut base) = (k0 % layout.w_out, layout.base(k0));
+        let reach = layout.base(k0 + kc - 1) + offsets.iter().max().copied().unwrap_or(0);
+        assert!(reach < padded.len());
         for row in panel.chunks_exact_mut(NR).take(kc) {
             for (value, offset) in row.iter_mut().zip(offsets) {
-                *value = padded[base + offset];
+                // SAFETY: the base rises to that of the last position, whose sums are bounded above.
+                *value = unsafe { *padded.get_unchecked(base + offset) };
             }
             column += 1;
             base += 1;

@@ -351,13 +351,15 @@ fn cross_entropy(x: &[Tensor], args: &mut Args) -> Result<Vec<Tensor>> {
 }
 
 pub fn operations() -> Vec<Operation> {
-    let labels = || sample::ints(&[2, 0, 4, 2], &[4]);
+    fn labels() -> Tensor {
+        sample::ints(&[2, 0, 4, 2], &[4])
+    }
     vec![
         Operation {
             name: "cross_entropy",
             inputs: 2..=3,
             call: Call::Function(cross_entropy),
-            samples: move || {
+            samples: || {
                 let x = || sample::floats(&[4, 5]);
                 let w = || sample::positives(&[5]);
                 let map = || sample::ints(&[1, 0, 2, 2, 1, 0], &[2, 3]);
@@ -380,7 +382,7 @@ pub fn operations() -> Vec<Operation> {
                 let (reduction, ignore_index) = (Reduction::from(args)?, args.int("ignoreIndex")?);
                 Ok(Rc::new(Loss { reduction, ignore_index, label_smoothing: 0.0, log_input: true }))
             }),
-            samples: move || {
+            samples: || {
                 let x = || sample::floats(&[4, 5]);
                 vec![
                     Sample::new(vec![x(), labels()], &[1.0, -100.0]),

@@ -3,7 +3,14 @@ pub mod binary;
 pub mod compare;
 pub mod conv2d;
 pub mod copy;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod index;
 pub mod matmul;
+pub mod optim;
+pub mod pool;
+pub mod reduce;
+pub mod softmax;
 pub mod unary;
 pub mod view;
 
@@ -22,9 +29,15 @@ const FILES: &[fn() -> Vec<Operation>] = &[
     binary::operations,
     compare::operations,
     copy::operations,
-    conv2d::operations,
-    matmul::operations,
     view::operations,
+    reduce::operations,
+    index::operations,
+    matmul::operations,
+    conv2d::operations,
+    pool::operations,
+    softmax::operations,
+    cross_entropy::operations,
+    dropout::operations,
 ];
 
 /// An operation as TypeScript and the tests reach it.

@@ -1,0 +1,123 @@
+//! dropout, of elements and of whole channels. The generator draws as PyTorch's does.
+use std::rc::Rc;
+
+use super::{binary, sample, Call, Operation, Sample};
+use crate::args::Args;
+use crate::error::{Error, Result};
+use crate::kernels::map::{self, Operand};
+use crate::op::{Input, Op, Output, Saves};
+use crate::random;
+use crate::shape::{self, Layout, Shape};
+use crate::tape::Context;
+use crate::tensor::{DType, Meta, Tensor};
+
+struct Dropout {
+    /// Probability of a zero.
+    p: f64,
+    generator: u32,
+    /// Whether a channel `x[n, c]` is dropped as a whole.
+    channels: bool,
+}
+
+impl Dropout {
+    fn from(args: &mut Args, channels: bool) -> Result<Self> {
+        let p = args.float("p")?;
+        if !(0.0..=1.0).contains(&p) {
+            return Err(Error::argument(format!("expected a probability p from 0 to 1, got {p}")));
+        }
+        Ok(Dropout { p, generator: args.size("generator")? as u32, channels })
+    }
+
+    fn mask(&self, x: &[usize]) -> Result<Shape> {
+        if !self.channels {
+            return Ok(x.to_vec());
+        }
+        if x.len() < 2 {
+            return Err(Error::shape(format!("expected an input [N, C, ...], got {x:?}")));
+        }
+        Ok(x.iter().enumerate().map(|(d, &size)| if d < 2 { size } else { 1 }).collect())
+    }
+}
+
+impl Op for Dropout {
+    fn name(&self) -> &'static str {
+        if self.channels {
+            "dropout2d"
+        } else {
+            "dropout"
+        }
+    }
+
+    fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
+        if x[0].dtype != DType::F32 {
+            return Err(Error::dtype(format!("expected a float32 tensor, got {}", x[0].dtype.name())));
+        }
+        Ok(vec![x[0].clone(), Meta::f32(self.mask(&x[0].shape)?)])
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::outputs(0b10)
+    }
+
+    fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
+        let [out, mask] = out else {
+            return Err(Error::argument("expected two outputs"));
+        };
+        let keep = 1.0 - self.p;
+        if self.p == 0.0 {
+            mask.f32().fill(1.0);
+        } else if self.p == 1.0 {
+            mask.f32().fill(0.0);
+        } else if x[0].meta.numel() > 0 {
+            let scale = 1.0 / keep as f32;
+            random::with(self.generator, |g| g.fill_bernoulli(mask.f32(), keep, scale))?;
+        }
+        let layout = Layout::contiguous(x[0].shape().to_vec());
+        let spread = shape::expand(&Layout::contiguous(mask.shape().to_vec()), x[0].shape())?;
+        let x = Operand { data: x[0].f32(), layout };
+        map::map2(&x, &Operand { data: mask.f32(), layout: spread }, out.f32(), |x, mask| x * mask);
+        Ok(())
+    }
+
+    fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(vec![Some(binary::mul().of(dy, &ctx.output(1)?)?)])
+    }
+}
+
+pub fn operations() -> Vec<Operation> {
+    let op = |name, channels| Operation {
+        name,
+        inputs: 1..=1,
+        call: Call::op(move |args| Ok(Rc::new(Dropout::from(args, channels)?))),
+        samples: || {
+            vec![
+                Sample::new(vec![sample::floats(&[2, 3, 2, 2])], &[0.4, 0.0]),
+                Sample::new(vec![sample::floats(&[2, 3])], &[0.0, 0.0]),
+                Sample::new(vec![sample::floats(&[2, 3])], &[1.0, 0.0]),
+            ]
+        },
+    };
+    vec![op("dropout", false), op("dropout2d", true)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tape::apply;
+
+    fn drop(x: &[usize], channels: bool) -> Vec<f32> {
+        random::seed(random::DEFAULT_GENERATOR, 42).unwrap();
+        let op = Dropout { p: 0.4, generator: random::DEFAULT_GENERATOR, channels };
+        apply(op, &[&Tensor::full(&Meta::f32(x), 1.0).unwrap()]).unwrap().to_vec_f32().unwrap()
+    }
+
+    #[test]
+    fn drops_what_pytorch_drops() {
+        // torch.manual_seed(42); F.dropout(torch.ones(12), 0.4)
+        let k = 1.6666666;
+        assert_eq!(drop(&[12], false), [k, k, k, k, k, k, 0., 0., k, k, k, k]);
+        // torch.manual_seed(42); F.dropout2d(torch.ones(2, 4, 2, 1), 0.4).flatten()
+        let channels = drop(&[2, 4, 2, 1], true);
+        assert_eq!(channels, [k, k, k, k, k, k, k, k, k, k, k, k, 0., 0., 0., 0.]);
+    }
+}

@@ -1,0 +1,223 @@
+//! max_pool2d.
+use std::rc::Rc;
+
+use super::{Axis, Pooling, Windows};
+use crate::error::{Error, Result};
+use crate::op::{Input, Op, Output, Saves};
+use crate::ops::{sample, Call, Operation, Sample};
+use crate::tape::{apply, Context};
+use crate::tensor::{DType, Meta, Tensor};
+
+/// The largest element of every window, and its index in its image: the first of equal ones, the last NaN.
+pub fn max_pool2d(pooling: &Pooling, x: &[f32], out: &mut [f32], indices: &mut [i32]) {
+    let images = x.chunks_exact(pooling.input());
+    let outputs = out.chunks_exact_mut(pooling.output()).zip(indices.chunks_exact_mut(pooling.output()));
+    for (x, (out, indices)) in images.zip(outputs) {
+        if pooling.is_halving() {
+            halve(pooling, x, out, indices);
+        } else {
+            pool_image(pooling, x, out, indices);
+        }
+    }
+}
+
+/// Row by row of the output; for a row kernel element by kernel element, so that the inner loop has no branches.
+fn pool_image(pooling: &Pooling, x: &[f32], out: &mut [f32], indices: &mut [i32]) {
+    let Pooling { rows, columns, .. } = *pooling;
+    let width = columns.size;
+    let outputs = out.chunks_exact_mut(columns.outputs).zip(indices.chunks_exact_mut(columns.outputs));
+    for (o, (out, indices)) in outputs.enumerate() {
+        let kernel = rows.kernel(o);
+        let row_of = |k: usize| rows.position(o, k).max(0) as usize;
+        out.fill(f32::NEG_INFINITY);
+        for (j, index) in indices.iter_mut().enumerate() {
+            let column = columns.position(j, columns.kernel(j).start);
+            *index = (row_of(kernel.start) * width) as i32 + column as i32;
+        }
+        for k in kernel {
+            let (row, start) = (&x[row_of(k) * width..][..width], row_of(k) * width);
+            for l in columns.kernel_of_all() {
+                let windows = columns.windows(l);
+                let Some(first) = windows.clone().next() else { continue };
+                let column = columns.position(first, l) as usize;
+                let outputs = out[windows.clone()].iter_mut().zip(&mut indices[windows]);
+                take_larger(columns, &row[column..], start + column, outputs);
+            }
+        }
+    }
+}
+
+/// Replaces outputs by the elements of `row` at every stride where those are larger. `index` is that of `row[0]`.
+fn take_larger<'a>(
+    axis: Axis,
+    row: &[f32],
+    index: usize,
+    outputs: impl Iterator<Item = (&'a mut f32, &'a mut i32)>,
+) {
+    let (stride, index) = (axis.window.stride, index as i32);
+    let mut take = |(j, ((best, at), &v)): (usize, ((&'a mut f32, &'a mut i32), &f32))| {
+        let wins = (v > *best) | v.is_nan();
+        *best = if wins { v } else { *best };
+        *at = if wins { index + (j * stride) as i32 } else { *at };
+    };
+    if stride == 1 {
+        outputs.zip(row).enumerate().for_each(&mut take);
+    } else {
+        outputs.zip(row.iter().step_by(stride)).enumerate().for_each(&mut take);
+    }
+}
+
+/// Windows of 2 x 2, side by side.
+fn halve(pooling: &Pooling, x: &[f32], out: &mut [f32], indices: &mut [i32]) {
+    let (width, half) = (pooling.columns.size, pooling.columns.outputs);
+    let rows = x.chunks_exact(2 * width);
+    let outputs = out.chunks_exact_mut(half).zip(indices.chunks_exact_mut(half));
+    for ((o, pair), (out, indices)) in rows.enumerate().zip(outputs) {
+        let (upper, lower) = pair.split_at(width);
+        let start = (2 * o * width) as i32;
+        let windows = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+        for (j, ((best, index), (upper, lower))) in out.iter_mut().zip(indices).zip(windows).enumerate() {
+            let (mut max, mut at) = (upper[0], 0);
+            for (v, offset) in [(upper[1], 1), (lower[0], width as i32), (lower[1], width as i32 + 1)] {
+                let wins = (v > max) | v.is_nan();
+                max = if wins { v } else { max };
+                at = if wins { offset } else { at };
+            }
+            *best = max;
+            *index = start + 2 * j as i32 + at;
+        }
+    }
+}
+
+/// dx: the gradient of each output, at the element that it came from.
+pub fn max_pool2d_backward(pooling: &Pooling, indices: &[i32], dy: &[f32], dx: &mut [f32]) {
+    dx.fill(0.0);
+    let outputs = indices.chunks_exact(pooling.output()).zip(dy.chunks_exact(pooling.output()));
+    for (dx, (indices, dy)) in dx.chunks_exact_mut(pooling.input()).zip(outputs) {
+        for (&index, &dy) in indices.iter().zip(dy) {
+            // A dilated window may miss its input altogether; its index lies outside.
+            if let Some(dx) = dx.get_mut(index as usize) {
+                *dx += dy;
+            }
+        }
+    }
+}
+
+struct MaxPool {
+    windows: Windows,
+    with_indices: bool,
+}
+
+impl Op for MaxPool {
+    fn name(&self) -> &'static str {
+        if self.with_indices {
+            "max_pool2d_with_indices"
+        } else {
+            "max_pool2d"
+        }
+    }
+
+    fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
+        let shape = self.windows.output(x[0])?;
+        Ok(vec![Meta::f32(shape.clone()), Meta::new(shape, DType::I32)])
+    }
+
+    fn public_outputs(&self) -> usize {
+        if self.with_indices {
+            2
+        } else {
+            1
+        }
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::outputs(0b10)
+    }
+
+    fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
+        let [values, indices] = out else {
+            return Err(Error::argument("expected two outputs"));
+        };
+        max_pool2d(&self.windows.pooling(x[0].shape())?, x[0].f32(), values.f32(), indices.i32());
+        Ok(())
+    }
+
+    fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let grad = MaxPoolGrad { windows: self.windows, input: ctx.meta(0).clone() };
+        Ok(vec![Some(apply(grad, &[&ctx.output(1)?, dy])?)])
+    }
+}
+
+/// dx from the indices and dy.
+struct MaxPoolGrad {
+    windows: Windows,
+    input: Meta,
+}
+
+impl Op for MaxPoolGrad {
+    fn name(&self) -> &'static str {
+        "max_pool2d_backward"
+    }
+    fn outputs(&self, _: &[&Meta]) -> Result<Vec<Meta>> {
+        Ok(vec![self.input.clone()])
+    }
+    fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
+        let pooling = self.windows.pooling(&self.input.shape)?;
+        max_pool2d_backward(&pooling, x[0].i32(), x[1].f32(), out[0].f32());
+        Ok(())
+    }
+}
+
+pub fn operations() -> Vec<Operation> {
+    let op = |name, with_indices| Operation {
+        name,
+        inputs: 1..=1,
+        call: Call::op(move |args| {
+            Ok(Rc::new(MaxPool { windows: Windows::from(args, true)?, with_indices }))
+        }),
+        samples: || {
+            let pool = |shape: &[usize], args: &[f64]| Sample::new(vec![sample::floats(shape)], args);
+            vec![
+                // kernel, stride, padding, dilation, ceilMode
+                pool(&[2, 2, 4, 6], &[2., 2., 2., 2., 0., 0., 1., 1., 0.]),
+                pool(&[3, 5, 7], &[2., 2., 2., 2., 0., 0., 1., 1., 0.]),
+                pool(&[1, 2, 7, 6], &[3., 3., 2., 2., 1., 1., 1., 1., 0.]),
+                pool(&[1, 2, 6, 5], &[3., 2., 1., 3., 1., 0., 2., 1., 1.]),
+            ]
+        },
+    };
+    vec![op("max_pool2d", false), op("max_pool2d_with_indices", true)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Window;
+
+    fn pooling(size: usize, window: Window) -> Pooling {
+        let axis = Axis { window, size, outputs: window.output(size, false).unwrap() };
+        Pooling { planes: 1, rows: axis, columns: axis }
+    }
+
+    #[test]
+    fn the_fast_path_chooses_as_the_general_one() {
+        let halving = pooling(5, Window { kernel: 2, stride: 2, padding: 0, dilation: 1 });
+        let nan = f32::NAN;
+        let x: Vec<f32> = [
+            [1., 1., nan, 0., 9.],
+            [1., 1., nan, 5., 9.],
+            [-1., -2., 0., 3., nan],
+            [0., -0., 3., nan, 1.],
+            [9., 9., 9., 9., 9.],
+        ]
+        .concat();
+        assert!(halving.is_halving());
+        let run = |f: fn(&Pooling, &[f32], &mut [f32], &mut [i32])| {
+            let (mut out, mut indices) = ([0.0; 4], [-1; 4]);
+            f(&halving, &x, &mut out, &mut indices);
+            (out.map(f32::to_bits), indices)
+        };
+        assert_eq!(run(halve), run(pool_image));
+        assert_eq!(run(halve).1, [0, 7, 15, 18]);
+    }
+}
