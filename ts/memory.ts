@@ -96,7 +96,7 @@ export interface MemoryStats {
 
 /** Tell what the tensors of this program take. */
 export function memoryStats(): MemoryStats {
-  const [liveBytes = 0, peakBytes = 0, storages = 0, tensors = 0, wasmBytes = 0] = raw.memory();
+  const [liveBytes = 0, peakBytes = 0, storages = 0, tensors = 0, wasmBytes = 0] = raw.memoryStats();
   return { liveBytes, peakBytes, storages, tensors, wasmBytes };
 }
 

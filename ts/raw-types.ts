@@ -194,7 +194,7 @@ export interface Raw {
   item(handle: number): number;
 
   /** `[live bytes, peak live bytes, live storages, live handles, bytes of WASM memory]` */
-  memory(): Float64Array;
+  memoryStats(): Float64Array;
   resetPeakMemory(): void;
 
   newGenerator(): number;

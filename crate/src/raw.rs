@@ -298,8 +298,8 @@ pub fn item(handle: Handle) -> Result<f64> {
 }
 
 /// [live bytes, peak of them, storages, handles, bytes of the WASM memory].
-#[wasm_bindgen]
-pub fn memory() -> Vec<f64> {
+#[wasm_bindgen(js_name = memoryStats)]
+pub fn memory_stats() -> Vec<f64> {
     let stats = storage::memory_stats();
     let handles = HANDLES.with_borrow(|handles| handles.tensors.len() - handles.free.len());
     vec![stats.live as f64, stats.peak as f64, stats.storages as f64, handles as f64, wasm_bytes()]
