@@ -16,7 +16,9 @@ interface Options {
 }
 
 const program = new Command("bench")
-  .description("Time Torchlet, and PyTorch and TensorFlow.js where they are installed, on the same workloads.")
+  .description(
+    "Time Torchlet, and PyTorch and TensorFlow.js where they are installed, on the same workloads.",
+  )
   .option("--only <text>", "only the workloads whose name contains this text")
   .option("--seconds <n>", "time for each row and library", "3")
   .option("--threads <n>", "threads for PyTorch; Torchlet and TensorFlow.js use one", "1")
@@ -35,21 +37,36 @@ console.log(`${cpus()[0]?.model ?? "unknown processor"}, Node ${process.version}
 for (const peer of peers) console.log(`peer: ${peer.name}`);
 console.log("ratio: the peer's median over Torchlet's, above 1 where Torchlet is faster\n");
 
-const columns = ["workload", "median ms", "min ms", "GFLOP/s", ...peers.map((p) => `${p.name}: ms, ratio`)];
+const columns = [
+  "workload",
+  "median ms",
+  "min ms",
+  "GFLOP/s",
+  ...peers.map((p) => `${p.name}: ms, ratio`),
+];
 const widths = columns.map((title, i) => Math.max(title.length, i === 0 ? 30 : 9));
 const print = (cells: readonly string[]): void => {
-  const padded = cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)));
+  const padded = cells.map((cell, i) =>
+    i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+  );
   console.log(padded.join("  "));
 };
 print(columns);
 
 for (const workload of chosen) {
   const { median, minimum } = await measure(prepare(workload), budget);
-  const row = [workload.name, median.toFixed(3), minimum.toFixed(3), (flops(workload) / minimum / 1e6).toFixed(1)];
+  const row = [
+    workload.name,
+    median.toFixed(3),
+    minimum.toFixed(3),
+    (flops(workload) / minimum / 1e6).toFixed(1),
+  ];
   for (const peer of peers) {
     const answer = await peer.run(workload, budget);
     row.push(
-      "error" in answer ? answer.error : `${answer.median.toFixed(3)}, ${(answer.median / median).toFixed(2)}`,
+      "error" in answer
+        ? answer.error
+        : `${answer.median.toFixed(3)}, ${(answer.median / median).toFixed(2)}`,
     );
   }
   print(row);

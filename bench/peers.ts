@@ -43,7 +43,9 @@ export class Peer {
 /** A Python with torch: `TORCHLET_PYTHON`, or `python3`. */
 function pytorch(threads: number): Peer | undefined {
   const python = process.env["TORCHLET_PYTHON"] ?? "python3";
-  const probe = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], { encoding: "utf8" });
+  const probe = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], {
+    encoding: "utf8",
+  });
   if (probe.status !== 0) return undefined;
   const name = `PyTorch ${probe.stdout.trim()}`;
   return new Peer(name, python, [pathOf("torch_peer.py"), "--threads", String(threads)]);

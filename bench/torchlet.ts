@@ -1,5 +1,15 @@
 /** @file The workloads as Torchlet programs. */
-import { functional as F, manualSeed, nn, noGrad, optim, rand, randint, randn, type Tensor } from "torchlet";
+import {
+  functional as F,
+  manualSeed,
+  nn,
+  noGrad,
+  optim,
+  rand,
+  randint,
+  randn,
+  type Tensor,
+} from "torchlet";
 
 import type { Runner } from "./measure.js";
 import { netOf, type Layer, type Net, type Workload } from "./workloads.js";

@@ -26,7 +26,12 @@ tf.registerKernel({
     let rows = tf.transpose(x, [3, 1, 2, 0]);
     if (pad === "same") {
       const [top, left] = [(kh - 1) >> 1, (kw - 1) >> 1];
-      rows = tf.pad(rows, [[0, 0], [top, kh - 1 - top], [left, kw - 1 - left], [0, 0]]);
+      rows = tf.pad(rows, [
+        [0, 0],
+        [top, kh - 1 - top],
+        [left, kw - 1 - left],
+        [0, 0],
+      ]);
     }
     const filters = tf.transpose(dy, [1, 2, 0, 3]);
     return tf.transpose(tf.conv2d(rows, filters, 1, "valid"), [1, 2, 0, 3]);
@@ -39,7 +44,10 @@ function parametersOf(net) {
     if (kind !== "conv" && kind !== "linear") continue;
     const shape = kind === "conv" ? [kernel, kernel, a, b] : [a, b];
     const bound = 1 / Math.sqrt(kind === "conv" ? a * kernel * kernel : a);
-    parameters.push(tf.variable(tf.randomUniform(shape, -bound, bound)), tf.variable(tf.zeros([b])));
+    parameters.push(
+      tf.variable(tf.randomUniform(shape, -bound, bound)),
+      tf.variable(tf.zeros([b])),
+    );
   }
   return parameters;
 }
@@ -50,7 +58,14 @@ function forward(net, parameters, x) {
     const activation = net.layers[i + 1]?.[0] === "relu" ? "relu" : "linear";
     if (kind === "conv") {
       const [filter, bias] = [parameters[next++], parameters[next++]];
-      x = tf.fused.conv2d({ x, filter, bias, strides: 1, pad: args[3] ? "same" : "valid", activation });
+      x = tf.fused.conv2d({
+        x,
+        filter,
+        bias,
+        strides: 1,
+        pad: args[3] ? "same" : "valid",
+        activation,
+      });
     } else if (kind === "linear") {
       x = tf.fused.matMul({ a: x, b: parameters[next++], bias: parameters[next++], activation });
     } else if (kind === "pool") x = tf.maxPool(x, 2, 2, "valid");
@@ -66,7 +81,9 @@ function train(w) {
   const parameters = parametersOf(net);
   const optimizer = w.optimizer === "adam" ? tf.train.adam(w.lr) : tf.train.momentum(w.lr, 0.9);
   const x = tf.randomNormal([w.batch, h, width, c]);
-  const labels = tf.tidy(() => tf.oneHot(tf.randomUniform([w.batch], 0, 10, "int32"), 10).toFloat());
+  const labels = tf.tidy(() =>
+    tf.oneHot(tf.randomUniform([w.batch], 0, 10, "int32"), 10).toFloat(),
+  );
   return () => {
     const loss = optimizer.minimize(
       () => tf.losses.softmaxCrossEntropy(labels, forward(net, parameters, x)).asScalar(),
