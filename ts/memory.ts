@@ -96,7 +96,8 @@ export interface MemoryStats {
 
 /** Tell what the tensors of this program take. */
 export function memoryStats(): MemoryStats {
-  const [liveBytes = 0, peakBytes = 0, storages = 0, tensors = 0, wasmBytes = 0] = raw.memoryStats();
+  const [liveBytes = 0, peakBytes = 0, storages = 0, tensors = 0, wasmBytes = 0] =
+    raw.memoryStats();
   return { liveBytes, peakBytes, storages, tensors, wasmBytes };
 }
 

@@ -11,7 +11,10 @@ import { Tensor } from "./tensor.js";
 
 /** Functions of a tensor, without their first argument. */
 type MethodsOf<Functions> = {
-  [Name in keyof Functions]: Functions[Name] extends (x: never, ...rest: infer Rest) => infer Out
+  [Name in keyof Functions]: Functions[Name] extends (
+    x: never,
+    ...rest: infer Rest extends readonly unknown[]
+  ) => infer Out
     ? (...rest: Rest) => Out
     : never;
 };

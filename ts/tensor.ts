@@ -18,6 +18,8 @@ export interface BackwardOptions {
   retainGraph?: boolean;
 }
 
+const GONE = "the tensor is gone: dispose() or a scope() has freed it";
+
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- operations become methods in methods.ts
 export interface Tensor extends TensorMethods {}
 
@@ -47,7 +49,7 @@ export class Tensor {
   /** The handle by which the core knows this tensor. */
   get handle(): number {
     if (this.#handle === 0) {
-      throw new ArgumentError("this tensor is gone: dispose() or a scope() has freed it");
+      throw new ArgumentError(`Tensor: ${GONE}`);
     }
     return this.#handle;
   }
@@ -318,7 +320,8 @@ Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom")
 
 /** The handle of what has to be a tensor. */
 export function handleOf(operation: string, value: unknown): number {
-  if (value instanceof Tensor) return value.handle;
+  if (value instanceof Tensor && !value.isDisposed) return value.handle;
+  if (value instanceof Tensor) throw new ArgumentError(`${operation}: ${GONE}`);
   throw new ArgumentError(`${operation}: expected a Tensor, got ${describe(value)}`);
 }
 

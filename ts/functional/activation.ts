@@ -1,6 +1,6 @@
 /** @file Activation functions. */
 import { oneOf, withDefaults } from "../check.js";
-import { scope } from "../memory.js";
+import { composed } from "../composed.js";
 import type { OperationName } from "../raw.js";
 import { apply, applyInPlace, type Tensor } from "../tensor.js";
 
@@ -39,7 +39,7 @@ export function logsigmoid(x: Tensor): Tensor {
 
 /** x / (1 + |x|) */
 export function softsign(x: Tensor): Tensor {
-  return scope(() => x.div(x.abs().add(1)));
+  return composed("softsign", () => apply("div", [x, apply("abs", [x]).add(1)]));
 }
 
 /** Options of `leakyRelu`. */
@@ -48,16 +48,13 @@ export interface LeakyReluOptions extends InplaceOptions {
   negativeSlope?: number;
 }
 
-/** x, but negativeSlope * x below 0 */
-export function leakyRelu(x: Tensor, options?: LeakyReluOptions): Tensor {
-  const { negativeSlope, inplace } = withDefaults<Required<LeakyReluOptions>>(
-    "leakyRelu",
-    options,
-    {
-      negativeSlope: 0.01,
-      inplace: false,
-    },
-  );
+/** x, but negativeSlope * x below 0: `leakyRelu(x, 0.2)`, `leakyRelu(x, { negativeSlope: 0.2 })` */
+export function leakyRelu(x: Tensor, options?: number | LeakyReluOptions): Tensor {
+  const given = typeof options === "number" ? { negativeSlope: options } : options;
+  const { negativeSlope, inplace } = withDefaults<Required<LeakyReluOptions>>("leakyRelu", given, {
+    negativeSlope: 0.01,
+    inplace: false,
+  });
   return run("leaky_relu", x, inplace, [negativeSlope]);
 }
 
@@ -105,8 +102,8 @@ export function softplus(x: Tensor, options?: SoftplusOptions): Tensor {
   });
   // The core's own threshold is 20; above it, what is left of the logarithm is below rounding.
   if (beta === 1 && threshold === 20) return apply("softplus", [x]);
-  return scope(() => {
-    const sharp = x.mul(beta);
+  return composed("softplus", () => {
+    const sharp = apply("mul_scalar", [x], [beta]);
     return x.where(sharp.gt(threshold), apply("softplus", [sharp]).div(beta));
   });
 }

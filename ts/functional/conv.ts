@@ -1,8 +1,8 @@
 /** @file Linear maps and convolution as functions. */
 import { describe, pair, type Size2d, withDefaults } from "../check.js";
 import { ArgumentError } from "../errors.js";
-import { scope } from "../memory.js";
-import { apply, type Tensor } from "../tensor.js";
+import { composed } from "../composed.js";
+import { apply, handleOf, type Tensor } from "../tensor.js";
 import { pad } from "./pad.js";
 
 /** x times the transposed weight [out, in], plus the bias [out] */
@@ -52,6 +52,7 @@ export function conv2d(
   if (stride[0] !== 1 || stride[1] !== 1) {
     throw new ArgumentError(`conv2d: padding "same" needs stride 1, got ${describe(stride)}`);
   }
+  handleOf("conv2d", weight);
   const [kernelHeight = 1, kernelWidth = 1] = weight.shape.slice(2);
   const high = dilation[0] * (kernelHeight - 1);
   const wide = dilation[1] * (kernelWidth - 1);
@@ -59,5 +60,7 @@ export function conv2d(
   const args = [...stride, ...padding, ...dilation, given.groups];
   if (high % 2 === 0 && wide % 2 === 0) return apply("conv2d", inputs(x), args);
   // What does not divide evenly goes to the bottom and the right, as in PyTorch.
-  return scope(() => apply("conv2d", inputs(pad(x, [0, wide % 2, 0, high % 2])), args));
+  return composed("conv2d", () =>
+    apply("conv2d", inputs(pad(x, [0, wide % 2, 0, high % 2])), args),
+  );
 }

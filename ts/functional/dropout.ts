@@ -17,8 +17,9 @@ export interface DropoutOptions {
 
 const dropoutOf =
   (name: string, operation: OperationName) =>
-  (x: Tensor, options?: DropoutOptions): Tensor => {
-    const { p, training, inplace } = withDefaults<Required<DropoutOptions>>(name, options, {
+  (x: Tensor, options?: number | DropoutOptions): Tensor => {
+    const given = typeof options === "number" ? { p: options } : options;
+    const { p, training, inplace } = withDefaults<Required<DropoutOptions>>(name, given, {
       p: 0.5,
       training: true,
       inplace: false,
@@ -37,7 +38,7 @@ export function checkProbability(operation: string, p: number): number {
   );
 }
 
-/** Set elements to 0 at random and scale the rest by 1 / (1 - p) */
+/** Set elements to 0 at random and scale the rest by 1 / (1 - p): `dropout(x, 0.3)` */
 export const dropout = dropoutOf("dropout", "dropout");
 /** Set whole channels of [N, C, H, W] to 0 at random and scale the rest by 1 / (1 - p) */
 export const dropout2d = dropoutOf("dropout2d", "dropout2d");

@@ -1,7 +1,7 @@
 /** @file Losses. */
 import { describe, oneOf, withDefaults } from "../check.js";
 import { ArgumentError, ShapeError } from "../errors.js";
-import { scope } from "../memory.js";
+import { composed } from "../composed.js";
 import { apply, handleOf, type Tensor } from "../tensor.js";
 
 const REDUCTIONS = ["none", "mean", "sum"] as const;
@@ -27,16 +27,24 @@ function reduced(losses: Tensor, reduction: Reduction): Tensor {
   return reduction === "mean" ? losses.mean() : losses.sum();
 }
 
-/** Refuse shapes that broadcasting would turn into something nobody meant. */
+function differ(input: Tensor, target: Tensor): boolean {
+  return describe([...input.shape]) !== describe([...target.shape]);
+}
+
+function describeShapes(input: Tensor, target: Tensor): string {
+  return `input ${describe([...input.shape])} and target ${describe([...target.shape])}`;
+}
+
+/** Refuse shapes that differ. */
 function sameShape(operation: string, input: Tensor, target: Tensor): void {
   handleOf(operation, input);
   handleOf(operation, target);
-  if (describe([...input.shape]) !== describe([...target.shape])) {
-    throw new ShapeError(
-      `${operation}: input ${describe([...input.shape])} and target ${describe([...target.shape])} must have the same shape`,
-    );
+  if (differ(input, target)) {
+    throw new ShapeError(`${operation}: ${describeShapes(input, target)} must have the same shape`);
   }
 }
+
+const warned = new Set<string>();
 
 /** A loss of each element's difference between input and target. */
 function ofDifference(
@@ -47,8 +55,17 @@ function ofDifference(
   loss: (difference: Tensor) => Tensor,
 ): Tensor {
   const how = checkReduction(operation, reduction);
-  sameShape(operation, input, target);
-  return scope(() => reduced(loss(input.sub(target)), how));
+  return composed(operation, () => {
+    const losses = loss(apply("sub", [input, target]));
+    const shapes = describeShapes(input, target);
+    if (differ(input, target) && !warned.has(operation + shapes)) {
+      warned.add(operation + shapes);
+      console.warn(
+        `${operation}: ${shapes} differ; they are broadcast, which is rarely what was meant`,
+      );
+    }
+    return reduced(losses, how);
+  });
 }
 
 /** (input - target)^2 */
@@ -131,7 +148,7 @@ export function binaryCrossEntropy(
   ) {
     throw new ArgumentError(`${name}: all elements of input must lie between 0 and 1`);
   }
-  return scope(() => {
+  return composed(name, () => {
     // The smallest float32 above 0 keeps the gradient of the logarithm finite.
     const log = (x: Tensor): Tensor =>
       x
@@ -168,7 +185,7 @@ export function binaryCrossEntropyWithLogits(
   const { reduction, weight, posWeight } = withDefaults(name, options, BINARY_WITH_LOGITS);
   const how = checkReduction(name, reduction);
   sameShape(name, input, target);
-  return scope(() => {
+  return composed(name, () => {
     const logSigmoid = apply("logsigmoid", [input]);
     const positive = posWeight ? posWeight.sub(1).mul(target).add(1).mul(logSigmoid) : logSigmoid;
     const losses = apply("rsub_scalar", [target], [1]).mul(input).sub(positive);

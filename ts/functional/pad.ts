@@ -1,9 +1,9 @@
 /** @file Padding of tensors, with a value or with their own elements. */
 import { describe, numbers, oneOf, withDefaults } from "../check.js";
 import { ArgumentError, ShapeError } from "../errors.js";
-import { scope } from "../memory.js";
+import { composed } from "../composed.js";
 import { tensor } from "../tensor-from.js";
-import { apply, type Tensor } from "../tensor.js";
+import { apply, handleOf, type Tensor } from "../tensor.js";
 
 const MODES = ["constant", "reflect", "replicate", "circular"] as const;
 
@@ -29,12 +29,13 @@ export function pad(x: Tensor, padding: readonly number[], options?: PadOptions)
   const mode = oneOf("pad", "mode", given.mode, MODES);
   numbers("pad", "padding", padding);
   if (mode === "constant") return apply("pad", [x], [padding.length, ...padding, given.value]);
+  handleOf("pad", x);
   if (padding.length % 2 !== 0 || padding.length > 2 * x.ndim) {
     throw new ArgumentError(
       `pad: padding needs two numbers for each of at most ${x.ndim} dimensions, got ${describe([...padding])}`,
     );
   }
-  return scope(() => {
+  return composed("pad", () => {
     let result = x;
     for (let i = 0; i < padding.length; i += 2) {
       const [before, after] = [padding[i]!, padding[i + 1]!];

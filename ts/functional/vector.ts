@@ -1,7 +1,8 @@
 /** @file Functions that treat a dimension as a vector. */
 import { withDefaults } from "../check.js";
-import { scope } from "../memory.js";
-import { apply, type Tensor } from "../tensor.js";
+import { composed } from "../composed.js";
+import { norm } from "../ops/reduce.js";
+import { apply, handleOf, type Tensor } from "../tensor.js";
 
 /** Options of `normalize`. */
 export interface NormalizeOptions {
@@ -20,7 +21,9 @@ export function normalize(x: Tensor, options?: NormalizeOptions): Tensor {
     dim: 1,
     eps: 1e-12,
   });
-  return scope(() => x.div(x.norm({ p, dim, keepdim: true }).clamp({ min: eps })));
+  return composed("normalize", () =>
+    apply("div", [x, norm(x, { p, dim, keepdim: true }).clamp({ min: eps })]),
+  );
 }
 
 /** Options of `oneHot`. */
@@ -34,8 +37,8 @@ export function oneHot(x: Tensor, options?: number | OneHotOptions): Tensor {
   const given = typeof options === "number" ? { numClasses: options } : options;
   const { numClasses } = withDefaults<Required<OneHotOptions>>("oneHot", given, { numClasses: -1 });
   if (numClasses !== -1) return apply("one_hot", [x], [numClasses]);
-  const most = x.dataSync() as ArrayLike<number> & Iterable<number>;
+  handleOf("oneHot", x);
   let classes = 0;
-  for (const index of most) classes = Math.max(classes, index + 1);
+  for (const index of x.dataSync()) classes = Math.max(classes, index + 1);
   return apply("one_hot", [x], [classes]);
 }

@@ -4,7 +4,7 @@ import { empty } from "../create.js";
 import { ArgumentError } from "../errors.js";
 import { conv2d, type Padding } from "../functional/conv.js";
 import { pad, type PadMode } from "../functional/pad.js";
-import { scope } from "../memory.js";
+import { composed } from "../composed.js";
 import type { Tensor } from "../tensor.js";
 import { initialise } from "./init.js";
 import { Module } from "./module.js";
@@ -104,7 +104,7 @@ export class Conv2d extends Module {
       return conv2d(x, this.weight, this.bias, { stride, padding, dilation, groups });
     }
     const mode: PadMode = this.paddingMode;
-    return scope(() => {
+    return composed("conv2d", () => {
       const padded = pad(x, this.#sides(), { mode });
       return conv2d(padded, this.weight, this.bias, { stride, dilation, groups });
     });

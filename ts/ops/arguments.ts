@@ -1,7 +1,7 @@
 /** @file Arguments that several operations take in the same forms. */
 import { number, numbers, withDefaults } from "../check.js";
 import { ArgumentError, IndexError } from "../errors.js";
-import { apply, type Tensor } from "../tensor.js";
+import { apply, handleOf, type Tensor } from "../tensor.js";
 
 /** Sizes one by one, or as one list: `view(2, 3)`, `view([2, 3])`. */
 export type Sizes = readonly number[] | readonly [sizes: readonly number[]];
@@ -14,6 +14,7 @@ export function sizeList(operation: string, sizes: Sizes): readonly number[] {
 
 /** A dimension counted from the front. */
 export function frontDim(operation: string, x: Tensor, dim: number): number {
+  handleOf(operation, x);
   const { ndim } = x;
   number(operation, "dim", dim);
   if (!Number.isInteger(dim) || dim < -ndim || dim >= ndim) {

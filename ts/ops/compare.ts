@@ -2,7 +2,7 @@
 import { withDefaults } from "../check.js";
 import { ShapeError } from "../errors.js";
 import { breathe } from "../memory.js";
-import type { Tensor } from "../tensor.js";
+import { handleOf, type Tensor } from "../tensor.js";
 
 /** Options of `allclose`. */
 export interface CloseOptions {
@@ -14,13 +14,15 @@ export interface CloseOptions {
   equalNan?: boolean;
 }
 
-function sameShape(x: Tensor, other: Tensor): boolean {
+function sameShape(operation: string, x: Tensor, other: Tensor): boolean {
+  handleOf(operation, x);
+  handleOf(operation, other);
   return x.shape.length === other.shape.length && x.shape.every((n, i) => n === other.shape[i]);
 }
 
 /** Tell whether both have the same shape and elements; on `"cpu"` only. */
 export function equalSync(x: Tensor, other: Tensor): boolean {
-  if (!sameShape(x, other)) return false;
+  if (!sameShape("equal", x, other)) return false;
   const [a, b] = [x.dataSync(), other.dataSync()];
   return a.every((value, i) => value === b[i]);
 }
@@ -32,7 +34,7 @@ export function allcloseSync(x: Tensor, other: Tensor, options?: CloseOptions): 
     atol: 1e-8,
     equalNan: false,
   });
-  if (!sameShape(x, other)) {
+  if (!sameShape("allclose", x, other)) {
     throw new ShapeError(
       `allclose: shapes must be the same, got [${x.shape.join(", ")}] and [${other.shape.join(", ")}]`,
     );

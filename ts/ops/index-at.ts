@@ -1,8 +1,8 @@
 /** @file Indexing as in Python: `x.at(0, [1, 3], "...", null)` for `x[0, 1:3, ..., None]`. */
 import { describe } from "../check.js";
 import { ArgumentError, IndexError } from "../errors.js";
-import { scope } from "../memory.js";
-import { Tensor } from "../tensor.js";
+import { composed } from "../composed.js";
+import { handleOf, Tensor } from "../tensor.js";
 import { expand, indexSelect, select, slice, unsqueeze } from "./shape.js";
 
 /**
@@ -20,6 +20,7 @@ export type Index =
 
 /** Index as in Python. Numbers and ranges give views, so that `x.at(0).fill_(1)` writes into `x`. */
 export function at(x: Tensor, ...indices: readonly Index[]): Tensor {
+  handleOf("at", x);
   const consumed = indices.filter((index) => index !== null && index !== "...").length;
   if (consumed > x.ndim) {
     throw new IndexError(
@@ -29,7 +30,7 @@ export function at(x: Tensor, ...indices: readonly Index[]): Tensor {
   if (indices.filter((index) => index === "...").length > 1) {
     throw new ArgumentError('at: "..." can be used once only');
   }
-  return scope(() => {
+  return composed("at", () => {
     let dim = 0;
     let result = x;
     for (const index of indices) {

@@ -1,23 +1,33 @@
 /** @file Products of vectors and matrices. */
 import { describe } from "../check.js";
+import { composed } from "../composed.js";
 import { ShapeError } from "../errors.js";
-import { apply, type Tensor } from "../tensor.js";
+import { apply, handleOf, type Tensor } from "../tensor.js";
 
 /** Product of matrices, vectors, or batches of matrices with broadcasting, as `torch.matmul`. */
 export function matmul(x: Tensor, other: Tensor): Tensor {
   return apply("matmul", [x, other]);
 }
 
+function checkRanks(
+  operation: string,
+  [x, first]: [Tensor, number],
+  [other, second]: [Tensor, number],
+): void {
+  handleOf(operation, x);
+  handleOf(operation, other);
+  if (x.ndim === first && other.ndim === second) return;
+  throw new ShapeError(
+    `${operation}: expects ${first} and ${second} dimensions, got ${describe([...x.shape])} and ${describe([...other.shape])}`,
+  );
+}
+
 /** `matmul` for operands with fixed numbers of dimensions. */
 const product =
   (operation: string, first: number, second: number) =>
   (x: Tensor, other: Tensor): Tensor => {
-    if (x.ndim !== first || other.ndim !== second) {
-      throw new ShapeError(
-        `${operation}: expects ${first} and ${second} dimensions, got ${describe([...x.shape])} and ${describe([...other.shape])}`,
-      );
-    }
-    return apply("matmul", [x, other]);
+    checkRanks(operation, [x, first], [other, second]);
+    return composed(operation, () => apply("matmul", [x, other]));
   };
 
 /** Product of two matrices */
@@ -31,11 +41,7 @@ export const mv = product("mv", 2, 1);
 
 /** Products of every element of one vector with every element of another. */
 export function outer(x: Tensor, other: Tensor): Tensor {
-  if (x.ndim !== 1 || other.ndim !== 1) {
-    throw new ShapeError(
-      `outer: expects 1 and 1 dimensions, got ${describe([...x.shape])} and ${describe([...other.shape])}`,
-    );
-  }
+  checkRanks("outer", [x, 1], [other, 1]);
   const column = apply("unsqueeze", [x], [1]);
   const result = apply("mul", [column, other]);
   column.dispose();

@@ -1,6 +1,6 @@
 /** @file Operations on each element, with broadcasting. */
-import type { OperationName } from "../raw.js";
-import { apply, type Tensor } from "../tensor.js";
+import { type OperationName, raw } from "../raw.js";
+import { apply, handleOf, type Tensor } from "../tensor.js";
 import { type AlphaOptions, clampBounds, type ClampOptions, scaled } from "./arguments.js";
 
 type UnaryFunction = (x: Tensor) => Tensor;
@@ -78,7 +78,8 @@ export const isfinite = unary("isfinite");
 /** A copy that is part of the graph */
 export const clone = unary("clone");
 /** The tensor itself if it lies in row-major order, else a copy that does */
-export const contiguous = (x: Tensor): Tensor => (x.isContiguous() ? x : apply("contiguous", [x]));
+export const contiguous = (x: Tensor): Tensor =>
+  raw.isContiguous(handleOf("contiguous", x)) ? x : apply("contiguous", [x]);
 
 const plus = binary("add", "add_scalar", "add_scalar");
 const minus = binary("sub", "sub_scalar", "rsub_scalar");

@@ -2,7 +2,7 @@
 import { describe, number, numbers, withDefaults } from "../check.js";
 import { ArgumentError, IndexError, ShapeError } from "../errors.js";
 import type { OperationName } from "../raw.js";
-import { apply, Tensor } from "../tensor.js";
+import { apply, handleOf, type Tensor } from "../tensor.js";
 import { dimOption, type DimOptions, frontDim, sizeList, type Sizes } from "./arguments.js";
 
 type SizesFunction = (x: Tensor, ...sizes: Sizes) => Tensor;
@@ -25,15 +25,22 @@ export const expand = bySizes("expand");
 /** Reverse the order along the given dimensions */
 export const flip = bySizes("flip");
 
+function shapeOf(operation: string, other: Tensor): readonly number[] {
+  handleOf(operation, other);
+  return other.shape;
+}
+
 /** The same elements in the shape of `other`, without a copy */
-export const viewAs = (x: Tensor, other: Tensor): Tensor => view(x, other.shape);
+export const viewAs = (x: Tensor, other: Tensor): Tensor => view(x, shapeOf("viewAs", other));
 /** The same elements in the shape of `other` */
-export const reshapeAs = (x: Tensor, other: Tensor): Tensor => reshape(x, other.shape);
+export const reshapeAs = (x: Tensor, other: Tensor): Tensor =>
+  reshape(x, shapeOf("reshapeAs", other));
 /** Repeat dimensions of size 1 to the shape of `other`, without a copy */
-export const expandAs = (x: Tensor, other: Tensor): Tensor => expand(x, other.shape);
+export const expandAs = (x: Tensor, other: Tensor): Tensor => expand(x, shapeOf("expandAs", other));
 
 /** Join the dimensions from `startDim` to `endDim` into one. */
 export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
+  handleOf("flatten", x);
   if (x.ndim === 0) return reshape(x, 1);
   const start = frontDim("flatten", x, startDim);
   const end = frontDim("flatten", x, endDim);
@@ -61,6 +68,7 @@ export function unflatten(x: Tensor, dim: number, sizes: readonly number[]): Ten
 
 /** Swap two dimensions. */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  handleOf("transpose", x);
   const order = x.shape.map((_, i) => i);
   if (order.length === 0) return permute(x, []);
   const a = frontDim("transpose", x, dim0);
@@ -72,6 +80,7 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
 
 /** Swap the dimensions of a matrix; fewer dimensions stay as they are. */
 export function t(x: Tensor): Tensor {
+  handleOf("t", x);
   if (x.ndim > 2) {
     throw new ShapeError(`t: expects at most 2 dimensions, got ${describe([...x.shape])}`);
   }
@@ -191,6 +200,7 @@ export function unbind(x: Tensor, options?: number | DimOptions): Tensor[] {
 /** Repeat the whole tensor: `repeat(2, 3)` stacks 2 copies down and 3 across. */
 export function repeat(x: Tensor, ...sizes: Sizes): Tensor {
   const times = sizeList("repeat", sizes);
+  handleOf("repeat", x);
   if (times.length < x.ndim) {
     throw new ShapeError(
       `repeat: expects at least ${x.ndim} numbers for shape ${describe([...x.shape])}, got ${describe([...times])}`,

@@ -1,0 +1,2 @@
+/** @file Datasets of images. */
+export { MNIST, type MnistOptions } from "./mnist.js";
