@@ -50,10 +50,13 @@ pub struct Operation {
     pub samples: fn() -> Vec<Sample>,
 }
 
+/// Reads the parameters of a call.
+type MakeOp = Box<dyn Fn(&mut Args) -> Result<Rc<dyn Op>>>;
+
 /// How the parameters of a call become a computation.
 pub enum Call {
     /// One recorded operation, which also has an in-place form where shapes allow.
-    Op(Box<dyn Fn(&mut Args) -> Result<Rc<dyn Op>>>),
+    Op(MakeOp),
     /// A composition of other operations.
     Function(fn(&[Tensor], &mut Args) -> Result<Vec<Tensor>>),
 }

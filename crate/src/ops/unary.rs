@@ -27,9 +27,10 @@ enum Reads {
 type IntFn = fn(i32, [i32; 2]) -> i32;
 
 struct Row {
-    name: &'static str,
+    /// As TypeScript asks for it.
+    operation: &'static str,
     /// As PyTorch calls it.
-    display: &'static str,
+    name: &'static str,
     params: usize,
     map: fn(&[f32], &mut [f32], Params),
     map_in_place: fn(&mut [f32], Params),
@@ -159,13 +160,13 @@ macro_rules! optional {
 }
 
 macro_rules! rows {
-    ($($name:literal $display:literal $params:literal
+    ($($operation:literal $name:literal $params:literal
         |$x:ident, $p:ident| $value:expr;
         $reads:ident |$r:ident, $dy:ident, $q:ident| $gradient:expr;
         $(int $int:expr;)?)*) => {
         &[$(Row {
+            operation: $operation,
             name: $name,
-            display: $display,
             params: $params,
             map: |x, out, params| {
                 let f = |$x: f32, $p: Params| -> f32 { let _ = $p; $value };
@@ -193,7 +194,7 @@ macro_rules! rows {
 
 #[rustfmt::skip]
 static ROWS: &[Row] = rows! {
-    // name, PyTorch's name, numbers;  y;  dx from dy and x or y;  the int32 form
+    // operation, PyTorch's name, numbers;  y;  dx from dy and x or y;  the int32 form
     "neg" "neg" 0           |x, p| -x;                      dy |r, dy, p| -dy;                  int |x, _| x.wrapping_neg();
     "abs" "abs" 0           |x, p| abs(x);                  x |x, dy, p| dy * sign(x);          int |x, _| x.wrapping_abs();
     "sign" "sign" 0         |x, p| sign(x);                 dy |r, dy, p| 0.0;                  int |x, _| x.signum();
@@ -281,7 +282,7 @@ impl Unary {
 
 impl Op for Unary {
     fn name(&self) -> &'static str {
-        self.row.display
+        self.row.name
     }
 
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
@@ -341,7 +342,7 @@ struct UnaryGrad(Unary);
 
 impl Op for UnaryGrad {
     fn name(&self) -> &'static str {
-        self.0.row.display
+        self.0.row.name
     }
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
         Ok(vec![x[0].clone()])
@@ -355,7 +356,7 @@ impl Op for UnaryGrad {
 }
 
 fn find(name: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.name == name)
+    ROWS.iter().find(|row| row.operation == name)
 }
 
 /// Row `name` with one number, for the gradients of other operations.
@@ -372,18 +373,18 @@ pub fn plain(name: &'static str, x: &Tensor) -> Result<Tensor> {
 pub fn operations() -> Vec<Operation> {
     ROWS.iter()
         .map(|row| Operation {
-            name: row.name,
+            name: row.operation,
             inputs: 1..=1,
             call: Call::op(move |args| {
                 let mut exact = [0.0; 2];
                 for (i, number) in exact.iter_mut().take(row.params).enumerate() {
                     *number = args.float(if i == 0 { "the number" } else { "max" })?;
                 }
-                if row.name == "clamp" && exact.iter().any(|v| v.is_nan()) {
+                if row.operation == "clamp" && exact.iter().any(|v| v.is_nan()) {
                     return Err(Error::argument("min and max must be numbers, got NaN"));
                 }
                 // x^2 is what users write most, and exact.
-                let square = row.name == "pow_scalar" && exact[0] == 2.0;
+                let square = row.operation == "pow_scalar" && exact[0] == 2.0;
                 let row = if square { find("square").unwrap_or(row) } else { row };
                 Ok(Rc::new(Unary { row, params: Params { a: exact[0] as f32, b: exact[1] as f32, exact } }))
             }),
@@ -402,10 +403,10 @@ mod tests {
 
     #[test]
     fn nan_stays_nan() {
-        for row in ROWS.iter().filter(|row| row.name != "pow_scalar" && row.name != "rpow_scalar") {
+        for row in ROWS.iter().filter(|row| row.operation != "pow_scalar" && row.operation != "rpow_scalar") {
             let mut out = [0.0];
             (row.map)(&[f32::NAN], &mut out, Params { a: -1.0, b: 1.0, exact: [-1.0, 1.0] });
-            assert!(out[0].is_nan(), "{}", row.name);
+            assert!(out[0].is_nan(), "{}", row.operation);
         }
     }
 }
