@@ -49,23 +49,37 @@ fn fold_of(input: &[usize]) -> Fold {
     Fold::along(input, if input.len() == 1 { 0 } else { 1 })
 }
 
-/// Calls `f(sample, line, class)` for every sample that counts, where `line` is the position of its class 0.
-fn for_samples(fold: Fold, target: &[i32], ignore: i64, mut f: impl FnMut(usize, usize, usize)) -> Result<()> {
-    for (k, &label) in target.iter().enumerate() {
-        if label as i64 == ignore {
-            continue;
-        }
-        if label < 0 || label as usize >= fold.reduced {
-            return Err(Error::index(format!(
-                "label {label} is out of range for {} classes (expected 0 to {})",
-                fold.reduced,
-                fold.reduced as i64 - 1
-            )));
-        }
-        let line = k / fold.inner * fold.reduced * fold.inner + k % fold.inner;
-        f(k, line, label as usize);
+/// The targets of a call.
+#[derive(Clone, Copy)]
+pub struct Labels<'a> {
+    pub fold: Fold,
+    pub target: &'a [i32],
+    /// For each class; all 1 where there is none.
+    pub weight: Option<&'a [f32]>,
+}
+
+impl Labels<'_> {
+    fn weight_of(&self, class: usize) -> f32 {
+        self.weight.map_or(1.0, |w| w[class])
     }
-    Ok(())
+
+    /// Calls `f(sample, line, class)` for every sample that counts, where `line` is the position of its class 0.
+    fn each(&self, ignore_index: i64, mut f: impl FnMut(usize, usize, usize)) -> Result<()> {
+        let Fold { reduced: classes, inner, .. } = self.fold;
+        for (k, &label) in self.target.iter().enumerate() {
+            if label as i64 == ignore_index {
+                continue;
+            }
+            if label < 0 || label as usize >= classes {
+                return Err(Error::index(format!(
+                    "label {label} is out of range for {classes} classes (expected 0 to {})",
+                    classes as i64 - 1
+                )));
+            }
+            f(k, k / inner * classes * inner + k % inner, label as usize);
+        }
+        Ok(())
+    }
 }
 
 impl Loss {
@@ -73,24 +87,21 @@ impl Loss {
     /// `log_probability(sample, position)` gives lp.
     fn losses(
         &self,
-        fold: Fold,
-        target: &[i32],
-        weight: Option<&[f32]>,
+        labels: Labels,
         losses: &mut [f32],
         log_probability: impl Fn(usize, usize) -> f32,
     ) -> Result<f64> {
-        let (classes, inner) = (fold.reduced, fold.inner);
+        let (classes, inner) = (labels.fold.reduced, labels.fold.inner);
         let smooth = self.label_smoothing / classes as f32;
-        let weight_of = |c: usize| weight.map_or(1.0, |w| w[c]);
         let mut total = 0.0;
         losses.fill(0.0);
-        for_samples(fold, target, self.ignore_index, |k, line, label| {
+        labels.each(self.ignore_index, |k, line, label| {
             let lp = |c: usize| log_probability(k, line + c * inner);
-            let w = weight_of(label);
+            let w = labels.weight_of(label);
             total += w as f64;
             losses[k] = -w * lp(label);
             if smooth > 0.0 {
-                let all: f32 = (0..classes).map(|c| -weight_of(c) * lp(c)).sum();
+                let all: f32 = (0..classes).map(|c| -labels.weight_of(c) * lp(c)).sum();
                 losses[k] = (1.0 - self.label_smoothing) * losses[k] + smooth * all;
             }
         })?;
@@ -107,7 +118,7 @@ impl Loss {
         }
     }
 
-    /// The gradient of each sample's loss.
+    /// The gradient of the loss of sample `k`; `total` is what `mean` divided by.
     fn scale(&self, dy: &[f32], total: f32, k: usize) -> f32 {
         match self.reduction {
             Reduction::None => dy[k],
@@ -116,31 +127,29 @@ impl Loss {
         }
     }
 
-    /// The gradient of the logits from their softmax: for each sample that counts,
+    /// The gradient of the logits from their softmax p: for each sample that counts,
     /// `dy * ((1 - s) w[t] (p[c] - [c = t]) + s/C (sum(w) p[c] - w[c]))`.
     fn logits_backward(
         &self,
-        fold: Fold,
+        labels: Labels,
         softmax: &[f32],
-        target: &[i32],
-        weight: Option<&[f32]>,
-        dy: &[f32],
-        total: f32,
+        dy: impl Fn(usize) -> f32,
         dx: &mut [f32],
     ) -> Result<()> {
-        let smooth = self.label_smoothing / fold.reduced as f32;
-        let all: f32 = weight.map_or(fold.reduced as f32, |w| w.iter().sum());
+        let (classes, inner) = (labels.fold.reduced, labels.fold.inner);
+        let smooth = self.label_smoothing / classes as f32;
+        let all: f32 = labels.weight.map_or(classes as f32, |w| w.iter().sum());
         dx.fill(0.0);
-        for_samples(fold, target, self.ignore_index, |k, line, label| {
-            let dy = self.scale(dy, total, k);
-            let hard = (1.0 - self.label_smoothing) * weight.map_or(1.0, |w| w[label]);
-            let at = |c: usize| line + c * fold.inner;
-            for c in 0..fold.reduced {
+        labels.each(self.ignore_index, |k, line, label| {
+            let dy = dy(k);
+            let hard = (1.0 - self.label_smoothing) * labels.weight_of(label);
+            let at = |c: usize| line + c * inner;
+            for c in 0..classes {
                 dx[at(c)] = dy * (hard + smooth * all) * softmax[at(c)];
             }
             if smooth > 0.0 {
-                for c in 0..fold.reduced {
-                    dx[at(c)] -= dy * smooth * weight.map_or(1.0, |w| w[c]);
+                for c in 0..classes {
+                    dx[at(c)] -= dy * smooth * labels.weight_of(c);
                 }
             }
             dx[at(label)] -= dy * hard;
@@ -148,19 +157,10 @@ impl Loss {
     }
 
     /// The gradient of log-probabilities.
-    fn log_input_backward(
-        &self,
-        fold: Fold,
-        target: &[i32],
-        weight: Option<&[f32]>,
-        dy: &[f32],
-        total: f32,
-        dx: &mut [f32],
-    ) -> Result<()> {
+    fn log_input_backward(&self, labels: Labels, dy: impl Fn(usize) -> f32, dx: &mut [f32]) -> Result<()> {
         dx.fill(0.0);
-        for_samples(fold, target, self.ignore_index, |k, line, label| {
-            let w = weight.map_or(1.0, |w| w[label]);
-            dx[line + label * fold.inner] = -w * self.scale(dy, total, k);
+        labels.each(self.ignore_index, |k, line, label| {
+            dx[line + label * labels.fold.inner] = -labels.weight_of(label) * dy(k);
         })
     }
 }
@@ -192,11 +192,13 @@ fn check(x: &[&Meta]) -> Result<()> {
     }
     let classes = fold_of(&input.shape).reduced;
     match x.get(2) {
-        Some(weight) if weight.shape != [classes] || weight.dtype != DType::F32 => Err(Error::shape(format!(
-            "expected a float32 weight for each of {classes} classes, got {} {:?}",
-            weight.dtype.name(),
-            weight.shape
-        ))),
+        Some(weight) if weight.shape != [classes] || weight.dtype != DType::F32 => {
+            Err(Error::shape(format!(
+                "expected a float32 weight for each of {classes} classes, got {} {:?}",
+                weight.dtype.name(),
+                weight.shape
+            )))
+        }
         _ => Ok(()),
     }
 }
@@ -227,15 +229,16 @@ impl Op for Loss {
 
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         let fold = fold_of(x[0].shape());
-        let (input, target, weight) = (x[0].f32(), x[1].i32(), x.get(2).map(Input::f32));
-        let mut losses = scratch::<f32>(target.len())?;
+        let input = x[0].f32();
+        let labels = Labels { fold, target: x[1].i32(), weight: x.get(2).map(Input::f32) };
+        let mut losses = scratch::<f32>(labels.target.len())?;
         let total = match out {
             [_, _, probabilities] => {
                 let Scale { max, mut sum } = softmax(fold, input, probabilities.f32())?;
                 sum.iter_mut().for_each(|s| *s = s.ln());
-                self.losses(fold, target, weight, &mut losses, |k, at| input[at] - max[k] - sum[k])?
+                self.losses(labels, &mut losses, |k, at| input[at] - max[k] - sum[k])?
             }
-            _ => self.losses(fold, target, weight, &mut losses, |_, at| input[at])?,
+            _ => self.losses(labels, &mut losses, |_, at| input[at])?,
         };
         out[1].f32().fill(total as f32);
         self.reduce(&losses, total, out[0].f32());
@@ -274,16 +277,14 @@ impl Op for LossGrad {
     }
 
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
-        let fold = fold_of(&self.input.shape);
-        let (dy, total, target) = (x[0].f32(), x[1].f32()[0], x[2].i32());
+        let (dy, total) = (x[0].f32(), x[1].f32()[0]);
         let mut rest = x[3..].iter().map(Input::f32);
         let softmax = if self.loss.log_input { None } else { rest.next() };
-        let weight = rest.next();
+        let labels = Labels { fold: fold_of(&self.input.shape), target: x[2].i32(), weight: rest.next() };
+        let dy = |k| self.loss.scale(dy, total, k);
         match softmax {
-            Some(softmax) => {
-                self.loss.logits_backward(fold, softmax, target, weight, dy, total, out[0].f32())
-            }
-            None => self.loss.log_input_backward(fold, target, weight, dy, total, out[0].f32()),
+            Some(softmax) => self.loss.logits_backward(labels, softmax, dy, out[0].f32()),
+            None => self.loss.log_input_backward(labels, dy, out[0].f32()),
         }
     }
 }
@@ -404,10 +405,7 @@ mod tests {
         let x = [sample::floats(&[2, 10]), sample::ints(&[3, 10], &[2])];
         let error = cross_entropy(&x, &mut Args::new(&[1.0, -100.0, 0.0])).unwrap_err();
         assert_eq!(error.kind, Kind::Index);
-        assert_eq!(
-            error.message,
-            "cross_entropy: label 10 is out of range for 10 classes (expected 0 to 9)"
-        );
+        assert_eq!(error.message, "cross_entropy: label 10 is out of range for 10 classes (expected 0 to 9)");
     }
 
     #[test]

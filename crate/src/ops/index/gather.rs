@@ -50,8 +50,7 @@ impl Op for Gather {
         require_index(x[1])?;
         let dim = normalize_dim(self.dim, x[0].rank())?;
         let (shape, index) = (&x[0].shape, &x[1].shape);
-        let fits = shape.len() == index.len()
-            && (0..shape.len()).all(|d| d == dim || index[d] <= shape[d]);
+        let fits = shape.len() == index.len() && (0..shape.len()).all(|d| d == dim || index[d] <= shape[d]);
         if !fits {
             return Err(Error::shape(format!(
                 "expected indices no larger than the input {shape:?} but in dimension {dim}, got {index:?}"
@@ -97,7 +96,9 @@ impl Op for ScatterAdd {
         let (index, dy, dx) = (x[0].i32(), x[1].f32(), out[0].f32());
         let step = step(&self.shape, self.dim);
         dx.fill(0.0);
-        for_lines(&self.shape, x[0].shape(), self.dim, |k, line| dx[line + index[k] as usize * step] += dy[k]);
+        for_lines(&self.shape, x[0].shape(), self.dim, |k, line| {
+            dx[line + index[k] as usize * step] += dy[k]
+        });
         Ok(())
     }
 }
@@ -114,9 +115,15 @@ pub fn operations() -> Vec<Operation> {
         call: Call::op(|args| Ok(Rc::new(Gather { dim: args.int("dim")? }))),
         samples: || {
             vec![
-                Sample::new(vec![sample::floats(&[3, 4]), sample::ints(&[3, 0, 1, 1, 2, 2], &[3, 2])], &[1.0]),
+                Sample::new(
+                    vec![sample::floats(&[3, 4]), sample::ints(&[3, 0, 1, 1, 2, 2], &[3, 2])],
+                    &[1.0],
+                ),
                 Sample::new(vec![sample::floats(&[3, 4]), sample::ints(&[2, 0, 2, 2], &[2, 2])], &[0.0]),
-                Sample::new(vec![sample::floats(&[2, 3, 2]), sample::ints(&[2, 0, 1, 1], &[1, 2, 2])], &[-2.0]),
+                Sample::new(
+                    vec![sample::floats(&[2, 3, 2]), sample::ints(&[2, 0, 1, 1], &[1, 2, 2])],
+                    &[-2.0],
+                ),
             ]
         },
     }]

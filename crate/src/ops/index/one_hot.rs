@@ -48,7 +48,9 @@ fn one_hot(index: &Tensor, classes: i64) -> Result<Tensor> {
                 None => return Err(Error::argument("the number of classes cannot be found without labels")),
             }
         }
-        Err(_) => return Err(Error::argument(format!("the number of classes should be positive, got {classes}"))),
+        Err(_) => {
+            return Err(Error::argument(format!("the number of classes should be positive, got {classes}")))
+        }
     };
     apply(OneHot { classes }, &[index])
 }

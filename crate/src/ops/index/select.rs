@@ -59,7 +59,9 @@ impl Op for IndexSelect {
             Some(size) => *size = count,
             None if count == 1 => {}
             None => {
-                return Err(Error::shape(format!("expected one index for a tensor without dimensions, got {count}")))
+                return Err(Error::shape(format!(
+                    "expected one index for a tensor without dimensions, got {count}"
+                )))
             }
         }
         Ok(vec![output])

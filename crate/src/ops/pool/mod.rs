@@ -102,7 +102,8 @@ struct Windows {
 impl Windows {
     /// Kernel, stride, padding and, for max pools, dilation; and whether the last window may stick out.
     fn from(args: &mut Args, dilated: bool) -> Result<Self> {
-        let mut pair = |least: usize, name: &str| Ok([args.at_least(least, name)?, args.at_least(least, name)?]);
+        let mut pair =
+            |least: usize, name: &str| Ok([args.at_least(least, name)?, args.at_least(least, name)?]);
         let (kernel, stride, padding) = (pair(1, "kernelSize")?, pair(1, "stride")?, pair(0, "padding")?);
         let dilation = if dilated { pair(1, "dilation")? } else { [1, 1] };
         let axes = std::array::from_fn(|i| Window {
@@ -120,7 +121,9 @@ impl Windows {
         };
         // Only the batch may be empty.
         if x[x.len() - 3..].contains(&0) {
-            return Err(Error::shape(format!("expected an input without empty dimensions but the batch, got {x:?}")));
+            return Err(Error::shape(format!(
+                "expected an input without empty dimensions but the batch, got {x:?}"
+            )));
         }
         let axis = |window: Window, size: usize| {
             let span = window.span().unwrap_or(usize::MAX);

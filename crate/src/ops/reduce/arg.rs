@@ -101,7 +101,11 @@ impl Op for ArgExtreme {
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
         let shape = &x[0].shape;
         if self.fold(shape)?.1.reduced == 0 {
-            let what = if self.dim.is_some() { "the dimension to have non-zero size" } else { "at least one element" };
+            let what = if self.dim.is_some() {
+                "the dimension to have non-zero size"
+            } else {
+                "at least one element"
+            };
             return Err(Error::index(format!("expected {what}, got shape {shape:?}")));
         }
         let shape = self.shape(shape, self.keepdim)?;

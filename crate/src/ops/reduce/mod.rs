@@ -144,9 +144,9 @@ impl Dims {
     /// An error where there is nothing to choose from, for reductions without a neutral element.
     fn require_elements(&self, shape: &[usize]) -> Result<()> {
         match self.of(shape)?.iter().find(|&&d| shape[d] == 0) {
-            Some(d) if !self.dims.is_empty() => {
-                Err(Error::index(format!("expected dimension {d} to have non-zero size, got shape {shape:?}")))
-            }
+            Some(d) if !self.dims.is_empty() => Err(Error::index(format!(
+                "expected dimension {d} to have non-zero size, got shape {shape:?}"
+            ))),
             Some(_) => Err(Error::argument(format!("expected at least one element, got shape {shape:?}"))),
             None => Ok(()),
         }

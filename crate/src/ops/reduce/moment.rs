@@ -8,7 +8,7 @@ use crate::args::Args;
 use crate::error::Result;
 use crate::kernels::map::{self, Operand};
 use crate::op::{Input, Op, Output, Saves};
-use crate::ops::{binary, sample, unary, Call, Operation, Sample};
+use crate::ops::{sample, unary, Call, Operation, Sample};
 use crate::shape::{self, reduced, Layout};
 use crate::tape::Context;
 use crate::tensor::{Meta, Tensor};

@@ -1,6 +1,4 @@
 //! Product.
-use std::rc::Rc;
-
 use super::{Dims, Fold};
 use crate::error::Result;
 use crate::op::{Input, Op, Output, Saves};

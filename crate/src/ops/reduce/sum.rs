@@ -167,7 +167,8 @@ mod tests {
         let n = 1_000_003;
         let x: Vec<f32> = (0..n).map(|i| 1.0 + (i % 7) as f32 * 0.01).collect();
         let exact: f64 = x.iter().map(|&v| v as f64).sum();
-        let near = |actual: f32| assert!((actual as f64 - exact).abs() / exact < 1e-7, "{actual} is not {exact}");
+        let near =
+            |actual: f32| assert!((actual as f64 - exact).abs() / exact < 1e-7, "{actual} is not {exact}");
         let mut out = [0.0];
         sum(Fold { outer: 1, reduced: n, inner: 1 }, &x, &mut out);
         near(out[0]);
@@ -183,7 +184,9 @@ mod tests {
     #[test]
     fn every_layout_sums_alike() {
         let x: Vec<f32> = (0..2 * 70 * 45).map(|i| (i * 13 % 31) as f32 - 7.0).collect();
-        for (outer, reduced, inner) in [(2, 70, 45), (140, 45, 1), (1, 140, 45), (2 * 70 * 45, 1, 1), (1, 70, 90)] {
+        for (outer, reduced, inner) in
+            [(2, 70, 45), (140, 45, 1), (1, 140, 45), (2 * 70 * 45, 1, 1), (1, 70, 90)]
+        {
             let fold = Fold { outer, reduced, inner };
             let mut out = vec![f32::NAN; fold.results()];
             sum(fold, &x, &mut out);
