@@ -158,7 +158,7 @@ export interface Raw {
   operations(): string[];
   apply(op: number, inputs: Uint32Array, args: Float64Array): Uint32Array;
   applyInPlace(op: number, target: number, inputs: Uint32Array, args: Float64Array): void;
-  update(op: number, tensors: Uint32Array, args: Float64Array): void;
+  update(op: string, tensors: Uint32Array, args: Float64Array): void;
 
   fromF32(data: Float32Array, shape: Float64Array): number;
   fromI32(data: Int32Array, shape: Float64Array): number;

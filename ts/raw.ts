@@ -54,5 +54,5 @@ export function callUpdate(
   tensors: readonly number[],
   args: readonly number[],
 ): void {
-  raw.update(idOf(name), Uint32Array.from(tensors), pack(name, args));
+  raw.update(name, Uint32Array.from(tensors), pack(name, args));
 }
