@@ -40,6 +40,12 @@ const sharedCore = {
       : null,
 };
 
+/** What every subpath stands on goes into one chunk; the rest falls where it is shared. */
+function manualChunks(id) {
+  const [top] = path.relative(path.join(root, "ts"), id).split(path.sep);
+  return top === "index.ts" || Object.hasOwn(entries(), top) ? null : "torchlet";
+}
+
 /** Replace the platform that the sources name, Node, by another one. */
 function platform(name) {
   const node = path.join(root, "ts/host/node.ts");
@@ -82,6 +88,7 @@ function layer(name, out) {
       format: "es",
       entryFileNames: "[name].js",
       chunkFileNames: "chunks/[name].js",
+      manualChunks,
     },
   };
 }
