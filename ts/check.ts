@@ -82,7 +82,10 @@ export function withDefaults<T extends object>(
     const value = given[key];
     if (value === undefined) continue;
     const expected = typeof defaults[key];
-    if ((expected === "number" || expected === "boolean") && typeof value !== expected) {
+    // Some numbers may also be given as a pair or a word, which their operations check.
+    const alternative = expected === "number" && (Array.isArray(value) || typeof value === "string");
+    const plain = expected === "number" || expected === "boolean";
+    if (plain && typeof value !== expected && !alternative) {
       throw new ArgumentError(`${operation}: ${key} must be a ${expected}, got ${describe(value)}`);
     }
     filled[key] = value as T[keyof T & string];
