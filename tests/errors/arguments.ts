@@ -55,6 +55,11 @@ export const t = (...shape: number[]): Argument => x(ones(shape));
 /** A tensor of integers, or of truth values. */
 export const ints = (...values: number[]): Argument => x(tensor(Int32Array.from(values)));
 
+/** A tensor, or a number if the other operand is a tensor. */
+export function left(good: Tensor): Argument {
+  return { ...x(good), bad: x(good).bad.filter((v) => v !== 3) };
+}
+
 /** A tensor or a number. */
 export function operand(good: Tensor): Argument {
   return {
@@ -79,7 +84,7 @@ export function tensors(...good: Tensor[]): Argument {
 
 /** A whole number from `least` on that counts elements: sizes, strides, classes. */
 export function count(good: number, least = 0): Argument {
-  const below = least === 1 ? [0, -1, -7] : [-1, -7];
+  const below = [least - 1, -7];
   return { good, bad: [...JUNK, true, [], NaN, 2.5, -Infinity, ...HUGE, ...below] };
 }
 
@@ -94,6 +99,21 @@ export function pair(good: number, least = 0): Argument {
 export function counts(good: number[], least = 0): Argument {
   const { bad } = count(good[0] ?? 1, least);
   return { good, bad: [...JUNK, ...bad.map((v) => [...good.slice(0, -1), v])] };
+}
+
+/** The size of a new tensor; options alone are a 0-d tensor. */
+export function sizes(good: number[]): Argument {
+  return { good, bad: counts(good).bad.filter((v) => show(v) !== "Object{}"), optional: true };
+}
+
+/** An argument that may be left out, or be null. */
+export function optional(argument: Argument): Argument {
+  return { ...argument, bad: argument.bad.filter((v) => v !== null), optional: true };
+}
+
+/** An argument that has a default. */
+export function later(argument: Argument): Argument {
+  return { ...argument, optional: true };
 }
 
 /** A dimension of a tensor. */
@@ -132,11 +152,11 @@ export const word = (good: string): Argument => ({
 
 /** Short text for a value in a failure. */
 export function show(value: unknown): string {
-  if (value === undefined || value === null || typeof value === "function")
-    return String(value).slice(0, 9);
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === "function") return "a function";
   if (typeof value === "string") return `"${value}"`;
   if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
-  if (typeof value !== "object") return String(value);
+  if (typeof value !== "object") return (value as symbol).toString();
   if ("isDisposed" in value) {
     return value.isDisposed === true
       ? "disposed"

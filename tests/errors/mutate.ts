@@ -5,6 +5,8 @@ import { type Argument, show } from "./arguments.js";
 /** An operation with one kind for every argument, and for every option of its trailing object. */
 export interface Operation {
   name: string;
+  /** What a message may name instead: the operation that a module runs. */
+  inner?: string;
   call: (...args: unknown[]) => unknown;
   args: Argument[];
   options?: Record<string, Argument>;
@@ -42,7 +44,7 @@ function attempts({ args, options = {} }: Operation): Attempt[] {
   for (const [key, a] of Object.entries(options))
     vary(key, a, (value) => [...good, { [key]: value }]);
   if (Object.keys(options).length > 0) {
-    const wrong = [{ nonsense: 1 }, "3", () => 1, null, 3n];
+    const wrong = [{ nonsense: 1 }, "3", () => 1, 3n];
     vary("options", { good: {}, bad: wrong }, (value) => [...good, value]);
   }
   return found;
@@ -62,7 +64,8 @@ function problem(op: Operation, { args, mustFail }: Attempt): string | undefined
     if (!(error instanceof TorchletError)) return `threw ${String(error)}`;
     if (Object.getPrototypeOf(error) === TorchletError.prototype)
       return `has no class of its own: ${error.message}`;
-    if (namesOperation(error.message, op.name)) return undefined;
+    const names = [op.name, op.inner ?? op.name];
+    if (names.some((name) => namesOperation(error.message, name))) return undefined;
     return `does not name the operation: ${error.message}`;
   }
 }

@@ -150,8 +150,8 @@ def refusals(t):
         u=rand(2, grad=False),
         **x,
     )
-    t.case("requires_grad_ of an int tensor", "i.requires_grad_()", raises=["only", "floating point"], i=ints(3))
-    t.case("requires_grad_ of a bool tensor", "i.requires_grad_()", raises=["only", "floating point"], i=bools(3))
+    t.case("requires_grad_ of an int tensor", "i.requires_grad_()", raises=["only", "tensors"], i=ints(3))
+    t.case("requires_grad_ of a bool tensor", "i.requires_grad_()", raises=["only", "tensors"], i=bools(3))
     t.case("turning off the gradient of a result", "y = x * 2\ny.requires_grad_(False)", raises=["leaf", "detach"], **x)
     t.case("retain_grad without a gradient", "x.retain_grad()", raises=["requires_grad=False"], x=rand(3, grad=False))
 

@@ -27,7 +27,9 @@ def elementwise(t):
         add(f"{name} of a 0-d tensor", f"y = @{name}(x)", x=rand(**options))
         add(f"{name} of an empty tensor", f"y = @{name}(x)", x=rand(0, 3))
         if name not in ("tan", "sin", "cos"):
-            t.case(f"{name} of NaN, infinities and limits", f"y = @{name}(x)", x=values(SPECIAL), backward=False)
+            # PyTorch's gelu makes NaN of infinity, by multiplying it with a vanishing factor: no example to follow
+            special = [v for v in SPECIAL if name != "gelu" or abs(v) < INF or v != v]
+            t.case(f"{name} of NaN, infinities and limits", f"y = @{name}(x)", x=values(special), backward=False)
     for name in ("sin", "cos"):
         t.case(f"{name} of NaN, infinities and large values", f"y = @{name}(x)", x=values([NAN, INF, -INF, 0, 50, -1000]), backward=False)
     t.case("exp over- and underflows", "y = @exp(x)", x=values([88, 89, -87, -104, 700]), backward=False)
