@@ -52,7 +52,12 @@ impl Conv2d {
         let columns = Window { kernel: kw, ..self.columns };
         let (h_out, w_out) = (rows.output(h, false)?, columns.output(w, false)?);
         // The padded image is laid out in memory: it must fit as well.
-        checked_numel(&[c, h + 2 * rows.padding + rows.stride, w + 2 * columns.padding + columns.stride])?;
+        let padded = |size: usize, axis: Window| {
+            (2 * axis.padding + size).checked_add(axis.stride).ok_or_else(|| {
+                Error::memory(format!("padding {} and stride {} are too large", axis.padding, axis.stride))
+            })
+        };
+        checked_numel(&[c, padded(h, rows)?, padded(w, columns)?])?;
         Ok(ConvDims { n, c, h, w, o, rows, columns, groups, h_out, w_out })
     }
 }
@@ -136,6 +141,17 @@ impl Op for GradInput {
         conv::conv2d_grad_input(&d, x[0].f32(), x[1].f32(), out[0].f32());
         Ok(())
     }
+    fn saves(&self) -> Saves {
+        Saves::inputs(3)
+    }
+    /// dx is linear in dy and in the weight.
+    fn backward(&self, ctx: &Context, ddx: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let weight = GradWeight { conv: self.conv, shape: ctx.meta(1).shape.clone() };
+        Ok(vec![
+            if ctx.needs(0) { Some(apply(self.conv, &[ddx, &ctx.input(1)?])?) } else { None },
+            if ctx.needs(1) { Some(apply(weight, &[ddx, &ctx.input(0)?])?) } else { None },
+        ])
+    }
 }
 
 /// `dw` from x and `dy`, for a weight of `shape`.
@@ -158,6 +174,17 @@ impl Op for GradWeight {
         let d = self.conv.dims(x[0].shape(), &self.shape)?;
         conv::conv2d_grad_weight(&d, x[0].f32(), x[1].f32(), out[0].f32());
         Ok(())
+    }
+    fn saves(&self) -> Saves {
+        Saves::inputs(3)
+    }
+    /// dw is linear in x and in dy.
+    fn backward(&self, ctx: &Context, ddw: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let input = GradInput { conv: self.conv, shape: ctx.meta(0).shape.clone() };
+        Ok(vec![
+            if ctx.needs(0) { Some(apply(input, &[&ctx.input(1)?, ddw])?) } else { None },
+            if ctx.needs(1) { Some(apply(self.conv, &[&ctx.input(0)?, ddw])?) } else { None },
+        ])
     }
 }
 
@@ -213,7 +240,10 @@ pub fn operations() -> Vec<Operation> {
                 let shape = shape_arg(args)?;
                 Ok(Rc::new(GradInput { shape, conv: Conv2d::from_args(args)? }))
             }),
-            samples: Vec::new,
+            samples: || {
+                let inputs = vec![sample::floats(&[2, 4, 3, 2]), sample::positives(&[4, 1, 2, 3])];
+                vec![Sample::new(inputs, &[4., 2., 2., 5., 6., 2., 2., 1., 0., 1., 1., 2.])]
+            },
         },
         Operation {
             name: "conv2d_grad_weight",
@@ -222,7 +252,10 @@ pub fn operations() -> Vec<Operation> {
                 let shape = shape_arg(args)?;
                 Ok(Rc::new(GradWeight { shape, conv: Conv2d::from_args(args)? }))
             }),
-            samples: Vec::new,
+            samples: || {
+                let inputs = vec![sample::floats(&[2, 2, 5, 6]), sample::positives(&[2, 4, 3, 2])];
+                vec![Sample::new(inputs, &[4., 4., 1., 2., 3., 2., 2., 1., 0., 1., 1., 2.])]
+            },
         },
     ]
 }

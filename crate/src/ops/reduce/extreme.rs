@@ -105,7 +105,7 @@ pub fn operations() -> Vec<Operation> {
             vec![
                 Sample::new(vec![sample::floats(&[3, 4, 5])], &[0.0, 0.0]),
                 Sample::new(vec![sample::floats(&[3, 4, 5])], &[1.0, 1.0, 1.0]),
-                Sample::new(vec![sample::floats(&[3, 4, 5])], &[2.0, 0.0, 0.0, 2.0]),
+                Sample::new(vec![sample::floats(&[3, 4, 5])], &[2.0, 0.0, 2.0, 0.0]),
                 Sample::new(vec![sample::floats(&[2, 37])], &[1.0, -1.0, 0.0]),
             ]
         },
