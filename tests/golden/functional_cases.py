@@ -264,6 +264,25 @@ def linear_algebra(t):
     t.case("linear 33x65x17", "y = F.linear(x, w, b)", x=rand(33, 65), w=rand(17, 65), b=rand(17), atol=1e-5)
 
 
+def large(t):
+    """Beyond one block of a blocked loop: pieces of the results and of the gradients."""
+    product = "c = a @ b\n(c * u).sum().backward()\ny = c[::9, ::5]\ng = a.grad[::13, ::31]\nh = b.grad[::29, ::5]\n(y, g, h)"
+    for m, k, n in [(130, 515, 70), (260, 33, 300), (5, 1100, 9), (1, 700, 300), (300, 700, 1)]:
+        # the running sums of k products grow with the square root of k, and so do their rounding errors
+        t.case(f"matmul {m}x{k}x{n}", product, a=rand(m, k), b=rand(k, n), u=rand(m, n, grad=False), backward=False, atol=3e-6 * max(m, k, n) ** 0.5)
+    t.case("matmul of 3 batches of 40x50x60", "c = a @ b\n(c * u).sum().backward()\ny = c[1, ::9, ::7]\ng = a.grad[:, ::13, ::11]\nh = b.grad[::9, ::7]\n(y, g, h)",
+           a=rand(3, 40, 50), b=rand(50, 60), u=rand(3, 40, 60, grad=False), backward=False, atol=4e-5)  # fmt: skip
+    for dim in (0, 1, 2):
+        for name in ("sum", "amax", "logsumexp"):
+            t.case(f"{name} of 33x65x17 dim {dim}", f"s = x.{name}(dim={dim})\ny = s[::3, ::5]", x=rand(33, 65, 17), backward=False)
+    t.exact("add of 5x67 and a row", "y = a + b", a=rand(5, 67), b=rand(67))
+    t.exact("mul of 67x5 and a column", "y = a * b", a=rand(67, 5), b=rand(67, 1))
+    t.exact("sub of transposed 33x35", "y = a - b.t()", a=rand(33, 35), b=rand(35, 33))
+    t.exact("relu of 67", "y = x.relu()", x=rand(67))
+    t.exact("permute of 9x17x33", "y = x.permute(2, 0, 1).contiguous()[::3, ::2, ::5]", x=rand(9, 17, 33), backward=False)
+    t.exact("cat of 300 parts", "y = torch.cat([" + "a[0:1], b[1:2], " * 150 + "])[::7]", a=rand(1, 3), b=rand(2, 3))
+
+
 def softmaxes(t):
     for name in ("softmax", "log_softmax"):
         for dim in (0, 1, -1):
@@ -277,4 +296,4 @@ def softmaxes(t):
         t.case(f"{name} of an empty tensor", f"y = @{name}(x, dim=1)", x=rand(0, 3))
 
 
-EVERYTHING = [elementwise, binary, reductions, movement, pieces, created, linear_algebra, softmaxes]
+EVERYTHING = [elementwise, binary, reductions, movement, pieces, created, linear_algebra, large, softmaxes]

@@ -1,5 +1,7 @@
 """Convolution, pooling, dropout's edges and the losses against PyTorch."""
 
+import torch.nn.functional as F
+
 from program import ints, rand, values
 
 INF, NAN = float("inf"), float("nan")
@@ -40,14 +42,38 @@ def convolutions(t):
     for name, (x, w, bias, options) in CONV.items():
         inputs = {"x": rand(*x), "w": rand(*w)} | ({"b": rand(w[0])} if bias else {})
         args = "x, w, b" if bias else "x, w"
-        # sums of up to 300 products of magnitude up to 4; a weight's gradient sums over the batch and the image
-        t.case(f"conv2d {name}", f"y = F.conv2d({args}{options and ', ' + options})", atol=1e-5, grad_atol=3e-5, **inputs)
-    t.case("conv2d of a channels-last input", "y = F.conv2d(x.permute(0, 3, 1, 2), w, b, padding=1)", x=rand(2, 6, 6, 3), w=rand(4, 3, 3, 3), b=rand(4), atol=1e-5, grad_atol=3e-5)
-    t.case("conv2d of a cropped input and a flipped weight", "y = F.conv2d(x[:, :, 1:6, 2:7], w.transpose(2, 3), b)", x=rand(2, 3, 8, 8), w=rand(4, 3, 3, 2), b=rand(4), atol=1e-5, grad_atol=3e-5)
-    t.case("conv2d of an expanded input", "y = F.conv2d(x.expand(3, 2, 5, 5), w)", x=rand(1, 1, 5, 5), w=rand(3, 2, 3, 3), atol=1e-5, grad_atol=3e-5)
-    t.case("conv2d without a gradient of the input", "y = F.conv2d(x, w, b)", x=rand(2, 1, 6, 6, grad=False), w=rand(4, 1, 3, 3), b=rand(4), atol=1e-5, grad_atol=3e-5)
-    t.case("conv2d with a frozen weight", "y = F.conv2d(x, w, b)", x=rand(2, 1, 6, 6), w=rand(4, 1, 3, 3, grad=False), b=rand(4), atol=1e-5, grad_atol=3e-5)
+        # sums of up to 300 products of magnitude up to 4
+        t.case(f"conv2d {name}", f"y = F.conv2d({args}{options and ', ' + options})", atol=1e-5, **inputs)
+    t.case("conv2d of a channels-last input", "y = F.conv2d(x.permute(0, 3, 1, 2), w, b, padding=1)", x=rand(2, 6, 6, 3), w=rand(4, 3, 3, 3), b=rand(4), atol=1e-5)
+    t.case("conv2d of a cropped input and a flipped weight", "y = F.conv2d(x[:, :, 1:6, 2:7], w.transpose(2, 3), b)", x=rand(2, 3, 8, 8), w=rand(4, 3, 3, 2), b=rand(4), atol=1e-5)
+    t.case("conv2d of an expanded input", "y = F.conv2d(x.expand(3, 2, 5, 5), w)", x=rand(1, 1, 5, 5), w=rand(3, 2, 3, 3), atol=1e-5)
+    t.case("conv2d without a gradient of the input", "y = F.conv2d(x, w, b)", x=rand(2, 1, 6, 6, grad=False), w=rand(4, 1, 3, 3), b=rand(4), atol=1e-5)
+    t.case("conv2d with a frozen weight", "y = F.conv2d(x, w, b)", x=rand(2, 1, 6, 6), w=rand(4, 1, 3, 3, grad=False), b=rand(4), atol=1e-5)
     t.case("conv2d spreads NaN and infinity as far as its kernel", "y = F.conv2d(x, w, padding=1)", x=values([[[[0, 1, 2, 3], [NAN, 1, 0, 1], [1, 2, 3, INF], [0, 1, 0, 1]]]]), w=rand(1, 1, 3, 3), backward=False)
+
+
+# Beyond one block of a blocked loop. The last number is atol: a gradient sums up to 3,600 products, whose running
+# sum is of size 100, in an order of our own.
+LARGE_CONV = {
+    "20 to 40 channels, 30x30": ((4, 20, 30, 30), (40, 20, 3, 3), "padding=1", 2e-4),
+    "64 to 64 channels, 16x16": ((2, 64, 16, 16), (64, 64, 3, 3), "padding=1", 1e-4),
+    "1x1, 70 channels": ((2, 70, 9, 9), (33, 70, 1, 1), "", 2e-5),
+    "5x5, stride 2, groups": ((3, 12, 29, 31), (24, 6, 5, 5), "stride=2, padding=2, groups=2", 6e-5),
+    "depthwise, 64 channels": ((2, 64, 14, 14), (64, 1, 3, 3), "padding=1, groups=64", 4e-5),
+    "7x7 over one channel": ((2, 1, 50, 47), (10, 1, 7, 7), "stride=3, padding=3", 4e-5),
+}
+
+
+def large_convolutions(t):
+    for name, (x, w, options, atol) in LARGE_CONV.items():
+        n, h, k = (rand(*shape).make("")[0] for shape in (x, w, (w[0],)))
+        u = list(F.conv2d(n, h, k, **eval(f"dict({options})")).shape)
+        program = (
+            f"c = F.conv2d(x, w, b{options and ', ' + options})\n(c * u).sum().backward()\n"
+            "y = c[:, ::5, ::3, ::4]\ng = x.grad[:, ::7, ::5, ::3]\nh = w.grad[::7, ::3]\nk = b.grad\n(y, g, h, k)"
+        )
+        t.case(f"conv2d {name}", program, x=rand(*x), w=rand(*w), b=rand(w[0]), u=rand(*u, grad=False), backward=False, atol=atol)
+    t.case("conv2d keeps the NaN of one filter to itself", "y = F.conv2d(x, w)", x=rand(1, 1, 4, 4), w=values([[[[NAN, 1], [1, 1]]], [[[1, 2], [3, 4]]]]), backward=False)
 
 
 MAX_POOL = {
@@ -123,4 +149,4 @@ def dropouts(t):
     t.exact("dropout that drops nothing", "a = F.dropout(x, p=0)\nb = F.dropout(x, p=0.5, training=False)\nc = F.dropout(x, p=1)\nd = a + b + c\n(d, a, b, c)", x=rand(3, 4))
 
 
-EVERYTHING = [convolutions, pools, losses, dropouts]
+EVERYTHING = [convolutions, large_convolutions, pools, losses, dropouts]
