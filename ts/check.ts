@@ -17,6 +17,16 @@ export function number(operation: string, name: string, value: unknown): number 
   throw new ArgumentError(`${operation}: ${name} must be a number, got ${describe(value)}`);
 }
 
+/** Refuse what is not a positive integer below 2^31. */
+export function positive(operation: string, name: string, value: unknown): number {
+  if (Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31) {
+    return value as number;
+  }
+  throw new ArgumentError(
+    `${operation}: ${name} must be a positive integer, got ${describe(value)}`,
+  );
+}
+
 /** Refuse what is not a boolean. */
 export function boolean(operation: string, name: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
@@ -83,7 +93,8 @@ export function withDefaults<T extends object>(
     if (value === undefined) continue;
     const expected = typeof defaults[key];
     // Some numbers may also be given as a pair or a word, which their operations check.
-    const alternative = expected === "number" && (Array.isArray(value) || typeof value === "string");
+    const alternative =
+      expected === "number" && (Array.isArray(value) || typeof value === "string");
     const plain = expected === "number" || expected === "boolean";
     if (plain && typeof value !== expected && !alternative) {
       throw new ArgumentError(`${operation}: ${key} must be a ${expected}, got ${describe(value)}`);

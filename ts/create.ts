@@ -1,12 +1,12 @@
 /** @file New tensors: filled with a value, a sequence, or random numbers. */
-import { describe, number, numbers, withDefaults } from "./check.js";
+import { number, numbers, withDefaults } from "./check.js";
+import { composed, naming } from "./composed.js";
 import { checkDevice, type Device } from "./device.js";
 import { type DType, dtypeCode } from "./dtype.js";
 import { ArgumentError } from "./errors.js";
 import { type Generator, generatorOf } from "./generator.js";
-import { scope } from "./memory.js";
 import { pack, raw } from "./raw.js";
-import { apply, Tensor } from "./tensor.js";
+import { apply, handleOf, Tensor } from "./tensor.js";
 
 /** Options of everything that makes a tensor. */
 export interface TensorOptions {
@@ -75,7 +75,9 @@ function filled(
   dtype: DType = "float32",
 ): Tensor {
   const given = fill(operation, options, { ...DEFAULTS, dtype });
-  const handle = raw.full(pack(operation, size), value, dtypeCode(operation, given.dtype));
+  const dtypeNumber = dtypeCode(operation, given.dtype);
+  const shape = pack(operation, size);
+  const handle = naming(operation, () => raw.full(shape, value, dtypeNumber));
   return finish(operation, handle, { requiresGrad: given.requiresGrad });
 }
 
@@ -129,6 +131,11 @@ export function fullLike(x: Tensor, value: number, options?: TensorOptions): Ten
   return filled("fullLike", x.shape, number("fullLike", "value", value), options, x.dtype);
 }
 
+/** Make sure that a tensor fits into the core's memory, before JavaScript allocates its elements. */
+function reserve(operation: string, shape: Float64Array): void {
+  naming(operation, () => raw.free(raw.full(shape, 0, 0)));
+}
+
 /** Make a tensor of `count` computed numbers. */
 function computed(
   operation: string,
@@ -136,19 +143,18 @@ function computed(
   options: TensorOptions,
   value: (i: number) => number,
 ): Tensor {
-  // The core makes the tensor first: it refuses what is too large before JavaScript allocates it.
   const shape = pack(operation, [count]);
-  const integer = options.dtype === "int32";
-  raw.free(raw.full(shape, 0, dtypeCode(operation, integer ? "int32" : "float32")));
-  const handle = integer
-    ? raw.fromI32(
-        Int32Array.from({ length: count }, (_, i) => value(i)),
-        shape,
-      )
-    : raw.fromF32(
-        Float32Array.from({ length: count }, (_, i) => value(i)),
-        shape,
-      );
+  reserve(operation, shape);
+  const handle =
+    options.dtype === "int32"
+      ? raw.fromI32(
+          Int32Array.from({ length: count }, (_, i) => value(i)),
+          shape,
+        )
+      : raw.fromF32(
+          Float32Array.from({ length: count }, (_, i) => value(i)),
+          shape,
+        );
   return finish(operation, handle, options);
 }
 
@@ -205,11 +211,11 @@ export function eye(n: number, second?: number | TensorOptions, third?: TensorOp
   number("eye", "n", n);
   const m = typeof second === "number" ? second : n;
   const options = fill("eye", typeof second === "number" ? third : second, DEFAULTS);
-  // Refused by the core if too large, before JavaScript allocates.
-  raw.free(raw.full(pack("eye", [n, m]), 0, 0));
+  const shape = pack("eye", [n, m]);
+  reserve("eye", shape);
   const data = new Float32Array(n * m);
   for (let i = 0; i < Math.min(n, m); i++) data[i * m + i] = 1;
-  return finish("eye", raw.fromF32(data, pack("eye", [n, m])), options);
+  return finish("eye", raw.fromF32(data, shape), options);
 }
 
 /** Numbers drawn evenly from [0, 1). */
@@ -217,7 +223,12 @@ export function rand(...args: SizeArgs<RandomOptions>): Tensor {
   const [size, given] = sizeArgs("rand", args);
   const options = fill("rand", given, RANDOM);
   const { id } = generatorOf("rand", options.generator);
-  return finish("rand", raw.randUniform(id, pack("rand", size), 0, 1), options);
+  const shape = pack("rand", size);
+  return finish(
+    "rand",
+    naming("rand", () => raw.randUniform(id, shape, 0, 1)),
+    options,
+  );
 }
 
 /** Numbers of the standard normal distribution. */
@@ -225,7 +236,12 @@ export function randn(...args: SizeArgs<RandomOptions>): Tensor {
   const [size, given] = sizeArgs("randn", args);
   const options = fill("randn", given, RANDOM);
   const { id } = generatorOf("randn", options.generator);
-  return finish("randn", raw.randNormal(id, pack("randn", size), 0, 1), options);
+  const shape = pack("randn", size);
+  return finish(
+    "randn",
+    naming("randn", () => raw.randNormal(id, shape, 0, 1)),
+    options,
+  );
 }
 
 /** Numbers drawn evenly from [0, 1), with the shape of another tensor. */
@@ -260,14 +276,23 @@ export function randint(
   const options = fill("randint", given, RANDOM_INT);
   const { id } = generatorOf("randint", options.generator);
   const shape = pack("randint", numbers("randint", "size", size));
-  return finish("randint", raw.randInt(id, shape, low, high), options);
+  return finish(
+    "randint",
+    naming("randint", () => raw.randInt(id, shape, low, high)),
+    options,
+  );
 }
 
 /** The integers from 0 to n - 1 in random order; `int32`. */
 export function randperm(n: number, options?: RandomOptions): Tensor {
   const filled = fill("randperm", options, RANDOM_INT);
   const { id } = generatorOf("randperm", filled.generator);
-  return finish("randperm", raw.randPerm(id, number("randperm", "n", n)), filled);
+  number("randperm", "n", n);
+  return finish(
+    "randperm",
+    naming("randperm", () => raw.randPerm(id, n)),
+    filled,
+  );
 }
 
 /** Ones and zeros, where each element of `p` is the probability of a one. */
@@ -275,14 +300,12 @@ export function bernoulli(p: Tensor, options?: { generator?: Generator | null })
   const { generator } = withDefaults<{ generator: Generator | null }>("bernoulli", options, {
     generator: null,
   });
-  if (!(p instanceof Tensor)) {
-    throw new ArgumentError(`bernoulli: expected a Tensor of probabilities, got ${describe(p)}`);
-  }
+  handleOf("bernoulli", p);
   if (!p.dataSync().every((value) => value >= 0 && value <= 1)) {
     throw new ArgumentError("bernoulli: probabilities must lie between 0 and 1");
   }
   const { id } = generatorOf("bernoulli", generator);
-  return scope(() => {
+  return composed("bernoulli", () => {
     const drawn = new Tensor(raw.randUniform(id, pack("bernoulli", p.shape), 0, 1));
     return apply("lt", [drawn, p.detach()]).to(p.dtype);
   });

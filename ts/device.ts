@@ -27,6 +27,6 @@ export function bestDevice(): Promise<Device> {
  *
  * @throws DeviceError that says why, if the device is not there.
  */
-export async function useDevice(device: Device): Promise<Device> {
-  return checkDevice("useDevice", device);
+export function useDevice(device: Device): Promise<Device> {
+  return new Promise((resolve) => resolve(checkDevice("useDevice", device)));
 }

@@ -1,5 +1,6 @@
 /** @file `tensor()`: tensors from numbers, nested lists and typed arrays. */
 import { describe, numbers, withDefaults } from "./check.js";
+import { naming } from "./composed.js";
 import type { TensorOptions } from "./create.js";
 import { checkDevice } from "./device.js";
 import { type DType, dtypeCode } from "./dtype.js";
@@ -72,7 +73,10 @@ export function tensor(
       `tensor: shape ${describe([...shape])} has ${count} elements, the data has ${elements.data.length}`,
     );
   }
-  const handle = upload(elements.data, filled.dtype ?? elements.dtype, pack("tensor", shape));
+  const packed = pack("tensor", shape);
+  const handle = naming("tensor", () =>
+    upload(elements.data, filled.dtype ?? elements.dtype, packed),
+  );
   return finished(new Tensor(handle), undefined, filled);
 }
 

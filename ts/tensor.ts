@@ -18,9 +18,10 @@ export interface BackwardOptions {
   retainGraph?: boolean;
 }
 
+const CPU: Device = "cpu";
 const GONE = "the tensor is gone: dispose() or a scope() has freed it";
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- operations become methods in methods.ts
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type -- methods.ts gives the class these methods; only an interface merges with a class
 export interface Tensor extends TensorMethods {}
 
 /**
@@ -48,25 +49,28 @@ export class Tensor {
 
   /** The handle by which the core knows this tensor. */
   get handle(): number {
-    if (this.#handle === 0) {
-      throw new ArgumentError(`Tensor: ${GONE}`);
-    }
+    return this.#alive("handle");
+  }
+
+  /** The handle, for the method or property that needs it. */
+  #alive(name: string): number {
+    if (this.#handle === 0) throw new ArgumentError(`${name}: ${GONE}`);
     return this.#handle;
   }
 
   /** Sizes of the dimensions. */
   get shape(): readonly number[] {
-    return (this.#shape ??= Object.freeze(Array.from(raw.shape(this.handle))));
+    return (this.#shape ??= Object.freeze(Array.from(raw.shape(this.#alive("shape")))));
   }
 
   /** Type of the elements. */
   get dtype(): DType {
-    return (this.#dtype ??= dtypeOf(raw.dtype(this.handle)));
+    return (this.#dtype ??= dtypeOf(raw.dtype(this.#alive("dtype"))));
   }
 
   /** The device that holds the elements. */
   get device(): Device {
-    return "cpu";
+    return CPU;
   }
 
   /** Number of dimensions. */
@@ -100,12 +104,12 @@ export class Tensor {
 
   /** Distances, in elements of the storage, between neighbours along each dimension. */
   stride(): readonly number[] {
-    return Array.from(raw.strides(this.handle));
+    return Array.from(raw.strides(this.#alive("stride")));
   }
 
   /** Index of the first element in the storage. */
   storageOffset(): number {
-    return raw.offset(this.handle);
+    return raw.offset(this.#alive("storageOffset"));
   }
 
   /** The tensor with its dimensions in reverse order. */
@@ -115,17 +119,17 @@ export class Tensor {
 
   /** Tell whether the elements lie in row-major order without gaps. */
   isContiguous(): boolean {
-    return raw.isContiguous(this.handle);
+    return raw.isContiguous(this.#alive("isContiguous"));
   }
 
   /** Number of in-place changes of the storage so far. */
   get version(): number {
-    return raw.version(this.handle);
+    return raw.version(this.#alive("version"));
   }
 
   /** Whether gradients are wanted for this tensor. */
   get requiresGrad(): boolean {
-    return raw.requiresGrad(this.handle);
+    return raw.requiresGrad(this.#alive("requiresGrad"));
   }
   set requiresGrad(on: boolean) {
     this.requiresGrad_(on);
@@ -136,23 +140,24 @@ export class Tensor {
     if (typeof on !== "boolean") {
       throw new ArgumentError(`requiresGrad_: expected true or false, got ${describe(on)}`);
     }
-    raw.setRequiresGrad(this.handle, on);
+    raw.setRequiresGrad(this.#alive("requiresGrad_"), on);
     return this;
   }
 
   /** Whether this tensor is not the output of a recorded operation. */
   get isLeaf(): boolean {
-    return raw.isLeaf(this.handle);
+    return raw.isLeaf(this.#alive("isLeaf"));
   }
 
   /** Name of the gradient of the operation that made this tensor, such as `ReluBackward0`, or null. */
   get gradFn(): string | null {
-    return raw.gradFn(this.handle) || null;
+    const name = raw.gradFn(this.#alive("gradFn"));
+    return name === "" ? null : name;
   }
 
   /** The gradient that `backward()` has gathered here, or null. */
   get grad(): Tensor | null {
-    const handle = raw.grad(this.handle);
+    const handle = raw.grad(this.#alive("grad"));
     if (handle === 0) return null;
     // The same gradient is the same object, as long as somebody holds it.
     const known = this.#grad?.deref();
@@ -165,13 +170,13 @@ export class Tensor {
     return grad;
   }
   set grad(grad: Tensor | null) {
-    raw.setGrad(this.handle, grad === null ? 0 : handleOf("grad", grad));
+    raw.setGrad(this.#alive("grad"), grad === null ? 0 : handleOf("grad", grad));
     this.#grad = grad === null ? undefined : new WeakRef(grad);
   }
 
   /** Keep the gradient of this tensor although it is not a leaf. */
   retainGrad(): void {
-    raw.retainGrad(this.handle);
+    raw.retainGrad(this.#alive("retainGrad"));
   }
 
   /**
@@ -189,34 +194,42 @@ export class Tensor {
     const given = positional ? { gradient: first, ...second } : (first ?? second);
     const defaults = { gradient: null as Tensor | null, retainGraph: false };
     const { gradient, retainGraph } = withDefaults("backward", given, defaults);
-    raw.backward(this.handle, gradient === null ? 0 : handleOf("backward", gradient), retainGraph);
+    raw.backward(
+      this.#alive("backward"),
+      gradient === null ? 0 : handleOf("backward", gradient),
+      retainGraph,
+    );
   }
 
   /** A view of the same elements that is not part of the graph. */
   detach(): Tensor {
-    return new Tensor(raw.detach(this.handle));
+    return new Tensor(raw.detach(this.#alive("detach")));
   }
 
   /** The elements in row-major order; on `"cpu"` only. */
   dataSync(): TensorData {
-    const handle = this.handle;
+    return this.#read("data");
+  }
+
+  #read(name: string): TensorData {
+    const handle = this.#alive(name);
     if (this.dtype === "float32") return raw.readF32(handle);
     return this.dtype === "int32" ? raw.readI32(handle) : raw.readBool(handle);
   }
 
   /** The one element as a number (0 or 1 for `bool`); on `"cpu"` only. */
   itemSync(): number {
-    return raw.item(this.handle);
+    return raw.item(this.#alive("item"));
   }
 
   /** The elements as nested lists of numbers, or of booleans for `bool`; on `"cpu"` only. */
   tolistSync(): NestedList {
-    const data = this.dataSync();
+    const data = this.#read("tolist");
     const shape = this.shape;
     const bool = this.dtype === "bool";
     const list = (dim: number, start: number, count: number): NestedList => {
       if (dim === shape.length) return bool ? data[start] !== 0 : data[start]!;
-      const step = count / (shape[dim] || 1);
+      const step = count / Math.max(shape[dim]!, 1);
       return Array.from({ length: shape[dim]! }, (_, i) => list(dim + 1, start + i * step, step));
     };
     return list(0, 0, data.length);
@@ -306,9 +319,9 @@ export class Tensor {
 // Safari has no Symbol.dispose yet.
 if (Symbol.dispose as symbol | undefined) {
   Object.defineProperty(Tensor.prototype, Symbol.dispose, {
-    value: Tensor.prototype.dispose,
-    writable: true,
-    configurable: true,
+    value(this: Tensor) {
+      this.dispose();
+    },
   });
 }
 // What console.log shows in Node.

@@ -2,12 +2,17 @@
 import { describe, pair, type Size2d, withDefaults } from "../check.js";
 import { ArgumentError } from "../errors.js";
 import { composed } from "../composed.js";
-import { apply, handleOf, type Tensor } from "../tensor.js";
+import { apply, handleOf, Tensor } from "../tensor.js";
 import { pad } from "./pad.js";
+
+/** Whether an optional tensor was given; what is not a tensor is refused later. */
+function present(value: Tensor | null | undefined): value is Tensor {
+  return value !== null && value !== undefined;
+}
 
 /** x times the transposed weight [out, in], plus the bias [out] */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
-  return apply("linear", bias ? [x, weight, bias] : [x, weight]);
+  return apply("linear", present(bias) ? [x, weight, bias] : [x, weight]);
 }
 
 /** Padding of a convolution: zeros at each side, or `"same"` to keep the size, or `"valid"` for none. */
@@ -35,7 +40,16 @@ export function conv2d(
   weight: Tensor,
   bias?: Tensor | null,
   options?: Conv2dOptions,
+): Tensor;
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions): Tensor;
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  third?: Tensor | Conv2dOptions | null,
+  fourth?: Conv2dOptions,
 ): Tensor {
+  const isOptions = typeof third === "object" && third !== null && !(third instanceof Tensor);
+  const [bias, options] = isOptions ? [null, third] : [third, fourth];
   const given = withDefaults<Required<Conv2dOptions>>("conv2d", options, {
     stride: 1,
     padding: 0,
@@ -44,7 +58,8 @@ export function conv2d(
   });
   const stride = pair("conv2d", "stride", given.stride);
   const dilation = pair("conv2d", "dilation", given.dilation);
-  const inputs = (input: Tensor): Tensor[] => (bias ? [input, weight, bias] : [input, weight]);
+  const inputs = (input: Tensor): Tensor[] =>
+    present(bias) ? [input, weight, bias] : [input, weight];
   if (given.padding !== "same") {
     const padding = given.padding === "valid" ? [0, 0] : pair("conv2d", "padding", given.padding);
     return apply("conv2d", inputs(x), [...stride, ...padding, ...dilation, given.groups]);

@@ -60,6 +60,7 @@ function ofDifference(
     const shapes = describeShapes(input, target);
     if (differ(input, target) && !warned.has(operation + shapes)) {
       warned.add(operation + shapes);
+      // eslint-disable-next-line no-console -- PyTorch warns of this as well, and lets it pass
       console.warn(
         `${operation}: ${shapes} differ; they are broadcast, which is rarely what was meant`,
       );
@@ -159,7 +160,7 @@ export function binaryCrossEntropy(
     const hit = target.mul(log(input));
     const miss = apply("rsub_scalar", [target], [1]).mul(log(complement));
     const losses = hit.add(miss).neg();
-    return reduced(weight ? losses.mul(weight) : losses, how);
+    return reduced(weight === null ? losses : losses.mul(weight), how);
   });
 }
 
@@ -187,9 +188,12 @@ export function binaryCrossEntropyWithLogits(
   sameShape(name, input, target);
   return composed(name, () => {
     const logSigmoid = apply("logsigmoid", [input]);
-    const positive = posWeight ? posWeight.sub(1).mul(target).add(1).mul(logSigmoid) : logSigmoid;
+    const positive =
+      posWeight === null
+        ? logSigmoid
+        : apply("sub_scalar", [posWeight], [1]).mul(target).add(1).mul(logSigmoid);
     const losses = apply("rsub_scalar", [target], [1]).mul(input).sub(positive);
-    return reduced(weight ? losses.mul(weight) : losses, how);
+    return reduced(weight === null ? losses : losses.mul(weight), how);
   });
 }
 
@@ -208,7 +212,7 @@ export const NLL: Required<NllLossOptions> = { ...MEAN, weight: null, ignoreInde
 export function nllLoss(input: Tensor, target: Tensor, options?: NllLossOptions): Tensor {
   const { reduction, weight, ignoreIndex } = withDefaults("nllLoss", options, NLL);
   const how = REDUCTIONS.indexOf(checkReduction("nllLoss", reduction));
-  const inputs = weight ? [input, target, weight] : [input, target];
+  const inputs = weight === null ? [input, target] : [input, target, weight];
   return apply("nll_loss", inputs, [how, ignoreIndex]);
 }
 
@@ -227,6 +231,6 @@ export const CROSS_ENTROPY: Required<CrossEntropyOptions> = { ...NLL, labelSmoot
 export function crossEntropy(input: Tensor, target: Tensor, options?: CrossEntropyOptions): Tensor {
   const given = withDefaults("crossEntropy", options, CROSS_ENTROPY);
   const how = REDUCTIONS.indexOf(checkReduction("crossEntropy", given.reduction));
-  const inputs = given.weight ? [input, target, given.weight] : [input, target];
+  const inputs = given.weight === null ? [input, target] : [input, target, given.weight];
   return apply("cross_entropy", inputs, [how, given.ignoreIndex, given.labelSmoothing]);
 }

@@ -17,21 +17,23 @@ export interface MaxPool2dOptions {
   returnIndices?: boolean;
 }
 
+function isStride(value: unknown): value is Size2d | null {
+  return typeof value === "number" || Array.isArray(value) || value === null;
+}
+
 /** Read a stride that stands before the options, as in `maxPool2d(x, 2, 2)`, as one of them. */
 export function withStride<O extends { stride?: Size2d | null }>(
   operation: string,
   stride: Size2d | O | null | undefined,
   options: O | undefined,
 ): O | undefined {
-  if (typeof stride !== "number" && !Array.isArray(stride) && stride !== null) {
-    if (options !== undefined && stride !== undefined) {
-      throw new ArgumentError(
-        `${operation}: stride must be a number or a pair, got ${describe(stride)}`,
-      );
-    }
-    return (stride as O | undefined) ?? options;
+  if (isStride(stride)) return { ...options!, stride };
+  if (options !== undefined && stride !== undefined) {
+    throw new ArgumentError(
+      `${operation}: stride must be a number or a pair, got ${describe(stride)}`,
+    );
   }
-  return { ...(options as O), stride };
+  return options ?? stride;
 }
 
 /** Largest elements of windows over images [N, C, H, W] or [C, H, W]. */

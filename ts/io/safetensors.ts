@@ -157,7 +157,7 @@ function readHeader(
     refuse("its header is not a JSON object");
   }
   const data = bytes.subarray(LENGTH_BYTES + size);
-  const entries = Object.entries(header as object)
+  const entries = Object.entries(header)
     .filter(([name]) => name !== METADATA)
     .map(([name, value]) => readEntry(name, value, refuse));
   // Together the tensors have to cover the data: no gap, no overlap, nothing left over.

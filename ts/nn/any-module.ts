@@ -158,8 +158,8 @@ export abstract class AnyModule extends Callable {
   /**
    * Copy the tensors of a state into the parameters and buffers of the same names.
    *
-   * @throws ArgumentError that lists missing and unexpected names (if `strict`) and shapes that differ;
-   *   nothing is copied then.
+   * @throws ArgumentError that lists missing and unexpected names (if `strict`), or ShapeError if shapes
+   *   differ as well; nothing is copied then.
    */
   loadStateDict(state: StateDict, options?: LoadOptions): LoadResult {
     return loadInto(this.constructor.name, [...this.#state("")], state, options);

@@ -27,8 +27,9 @@ export class Sequential extends Module {
   constructor(...args: Module[] | [NamedModules<Module>]) {
     super();
     const [first] = args;
-    const named = args.length === 1 && typeof first === "object" && !isModule(first);
-    for (const [name, module] of Object.entries(named ? first : args)) this.addModule(name, module);
+    const isRecord = args.length === 1 && typeof first === "object" && !isModule(first);
+    const modules = (isRecord ? first : args) as NamedModules<Module>;
+    for (const [name, module] of Object.entries(modules)) this.addModule(name, module);
   }
 
   #modules(): Module[] {

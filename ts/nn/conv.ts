@@ -1,10 +1,10 @@
 /** @file Convolution layers. */
-import { describe, number, oneOf, pair, type Size2d, withDefaults } from "../check.js";
+import { describe, oneOf, pair, positive, type Size2d, withDefaults } from "../check.js";
 import { empty } from "../create.js";
 import { ArgumentError } from "../errors.js";
 import { conv2d, type Padding } from "../functional/conv.js";
 import { pad, type PadMode } from "../functional/pad.js";
-import { composed } from "../composed.js";
+import { composed, naming } from "../composed.js";
 import type { Tensor } from "../tensor.js";
 import { initialise } from "./init.js";
 import { Module } from "./module.js";
@@ -57,8 +57,8 @@ export class Conv2d extends Module {
       bias: true,
       paddingMode: "zeros",
     });
-    this.inChannels = number("Conv2d", "inChannels", inChannels);
-    this.outChannels = number("Conv2d", "outChannels", outChannels);
+    this.inChannels = positive("Conv2d", "inChannels", inChannels);
+    this.outChannels = positive("Conv2d", "outChannels", outChannels);
     this.kernelSize = pair("Conv2d", "kernelSize", kernelSize);
     this.stride = pair("Conv2d", "stride", given.stride);
     this.padding =
@@ -69,16 +69,16 @@ export class Conv2d extends Module {
     this.groups = given.groups;
     this.paddingMode = oneOf("Conv2d", "paddingMode", given.paddingMode, PADDING_MODES);
     this.#check();
-    this.weight = new Parameter(empty(outChannels, inChannels / this.groups, ...this.kernelSize));
+    const shape = [outChannels, inChannels / this.groups, ...this.kernelSize];
+    this.weight = naming("Conv2d", () => new Parameter(empty(shape)));
     this.bias = given.bias ? new Parameter(empty(outChannels)) : null;
     this.resetParameters();
   }
 
   #check(): void {
     const { groups } = this;
-    if (!(Number.isInteger(groups) && groups > 0)) {
-      throw new ArgumentError(`Conv2d: groups must be a positive integer, got ${describe(groups)}`);
-    }
+    positive("Conv2d", "groups", groups);
+    this.kernelSize.forEach((size) => positive("Conv2d", "kernelSize", size));
     for (const name of ["inChannels", "outChannels"] as const) {
       if (this[name] % groups !== 0) {
         throw new ArgumentError(

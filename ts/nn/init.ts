@@ -1,6 +1,6 @@
 /** @file Initial values of parameters, drawn as PyTorch draws them. */
 import { describe, oneOf, withDefaults } from "../check.js";
-import { ArgumentError, ShapeError } from "../errors.js";
+import { ShapeError } from "../errors.js";
 import type { GeneratorOptions } from "../generator.js";
 import { noGrad } from "../grad-mode.js";
 import type { Tensor } from "../tensor.js";
@@ -22,18 +22,13 @@ export type Nonlinearity = (typeof NONLINEARITIES)[number];
 
 /** Factor of the standard deviation that suits what comes after a layer. */
 export function calculateGain(nonlinearity: Nonlinearity, param?: number): number {
-  switch (oneOf("calculateGain", "nonlinearity", nonlinearity, NONLINEARITIES)) {
-    case "tanh":
-      return 5 / 3;
-    case "relu":
-      return Math.sqrt(2);
-    case "leakyRelu":
-      return Math.sqrt(2 / (1 + (param ?? 0.01) ** 2));
-    case "selu":
-      return 3 / 4;
-    default:
-      return 1;
-  }
+  const gains: Partial<Record<Nonlinearity, number>> = {
+    tanh: 5 / 3,
+    relu: Math.sqrt(2),
+    leakyRelu: Math.sqrt(2 / (1 + (param ?? 0.01) ** 2)),
+    selu: 3 / 4,
+  };
+  return gains[oneOf("calculateGain", "nonlinearity", nonlinearity, NONLINEARITIES)] ?? 1;
 }
 
 /** How many inputs and outputs meet in one element of a weight [out, in, ...]. */
@@ -138,12 +133,8 @@ export function xavierNormal_(x: Tensor, options?: XavierOptions): Tensor {
 
 /** Draw weight and bias as PyTorch's linear and convolution layers do: evenly within 1 / sqrt(fanIn). */
 export function initialise(weight: Tensor, bias: Tensor | null): void {
-  if (weight.numel() > 0) kaimingUniform_(weight, { a: Math.sqrt(5) });
+  kaimingUniform_(weight, { a: Math.sqrt(5) });
   if (bias === null) return;
-  const { fanIn } = calculateFans(weight);
-  if (fanIn === 0) {
-    throw new ArgumentError("init: a layer without inputs has no initial bias");
-  }
-  const bound = 1 / Math.sqrt(fanIn);
+  const bound = 1 / Math.sqrt(calculateFans(weight).fanIn);
   uniform_(bias, -bound, bound);
 }

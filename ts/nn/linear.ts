@@ -1,5 +1,6 @@
 /** @file Linear layers, and layers that only rearrange. */
-import { number, withDefaults } from "../check.js";
+import { positive, withDefaults } from "../check.js";
+import { naming } from "../composed.js";
 import { empty } from "../create.js";
 import { linear } from "../functional/conv.js";
 import { flatten, unflatten } from "../ops/shape.js";
@@ -25,9 +26,9 @@ export class Linear extends Module {
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
     super();
     const { bias } = withDefaults<Required<LinearOptions>>("Linear", options, { bias: true });
-    this.inFeatures = number("Linear", "inFeatures", inFeatures);
-    this.outFeatures = number("Linear", "outFeatures", outFeatures);
-    this.weight = new Parameter(empty(outFeatures, inFeatures));
+    this.inFeatures = positive("Linear", "inFeatures", inFeatures);
+    this.outFeatures = positive("Linear", "outFeatures", outFeatures);
+    this.weight = naming("Linear", () => new Parameter(empty(outFeatures, inFeatures)));
     this.bias = bias ? new Parameter(empty(outFeatures)) : null;
     this.resetParameters();
   }

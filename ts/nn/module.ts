@@ -18,8 +18,8 @@ export type ForwardHook<M, Args extends unknown[], Out> = (
   output: Out,
 ) => Out | void;
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the class makes its instances callable
 export interface Module<Args extends unknown[] = [Tensor], Out = Tensor> {
+  // eslint-disable-next-line @typescript-eslint/prefer-function-type -- only an interface merges with a class
   (...args: Args): Out;
 }
 

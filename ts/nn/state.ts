@@ -1,6 +1,6 @@
 /** @file Loading of saved state into a module. */
 import { withDefaults, describe } from "../check.js";
-import { ArgumentError } from "../errors.js";
+import { ArgumentError, ShapeError } from "../errors.js";
 import { noGrad } from "../grad-mode.js";
 import { Tensor } from "../tensor.js";
 
@@ -38,7 +38,8 @@ export function loadInto(
   const copies = own.flatMap(([path, tensor]) =>
     Object.hasOwn(state, path) ? [{ path, tensor, source: state[path]! }] : [],
   );
-  const problems = copies.flatMap(({ path, tensor, source }) => mismatch(path, tensor, source));
+  const mismatches = copies.flatMap(({ path, tensor, source }) => mismatch(path, tensor, source));
+  const problems = [...mismatches];
   if (strict && missingKeys.length > 0) {
     problems.unshift(`Missing key(s) in stateDict: ${quoted(missingKeys)}.`);
   }
@@ -46,8 +47,9 @@ export function loadInto(
     problems.unshift(`Unexpected key(s) in stateDict: ${quoted(unexpectedKeys)}.`);
   }
   if (problems.length > 0) {
-    throw new ArgumentError(
-      `Error(s) in loading stateDict for ${moduleName}:\n\t${problems.join("\n\t")}`,
+    const Kind = mismatches.length > 0 ? ShapeError : ArgumentError;
+    throw new Kind(
+      `loadStateDict: Error(s) in loading stateDict for ${moduleName}:\n\t${problems.join("\n\t")}`,
     );
   }
   noGrad(() => {

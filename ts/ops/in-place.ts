@@ -2,6 +2,7 @@
 import { number } from "../check.js";
 import { type GeneratorOptions, generatorId } from "../generator.js";
 import { type OperationName, raw } from "../raw.js";
+import { naming } from "../composed.js";
 import { applyInPlace, handleOf, Tensor } from "../tensor.js";
 import { type AlphaOptions, clampBounds, type ClampOptions, scaled } from "./arguments.js";
 
@@ -136,7 +137,11 @@ export function uniform_(x: Tensor, from = 0, to = 1, options?: GeneratorOptions
   number("uniform_", "from", from);
   number("uniform_", "to", to);
   const gen = generatorId("uniform_", options);
-  return fillFrom(x, raw.randUniform(gen, shapeOf("uniform_", x), from, to));
+  const shape = shapeOf("uniform_", x);
+  return fillFrom(
+    x,
+    naming("uniform_", () => raw.randUniform(gen, shape, from, to)),
+  );
 }
 
 /** Fill x with numbers of the normal distribution: `x.normal_(0, 0.02)`. */
@@ -144,12 +149,20 @@ export function normal_(x: Tensor, mean = 0, std = 1, options?: GeneratorOptions
   number("normal_", "mean", mean);
   number("normal_", "std", std);
   const gen = generatorId("normal_", options);
-  return fillFrom(x, raw.randNormal(gen, shapeOf("normal_", x), mean, std));
+  const shape = shapeOf("normal_", x);
+  return fillFrom(
+    x,
+    naming("normal_", () => raw.randNormal(gen, shape, mean, std)),
+  );
 }
 
 /** Fill x with ones, at probability `p`, and zeros. */
 export function bernoulli_(x: Tensor, p = 0.5, options?: GeneratorOptions): Tensor {
   number("bernoulli_", "p", p);
   const gen = generatorId("bernoulli_", options);
-  return fillFrom(x, raw.randBernoulli(gen, shapeOf("bernoulli_", x), p));
+  const shape = shapeOf("bernoulli_", x);
+  return fillFrom(
+    x,
+    naming("bernoulli_", () => raw.randBernoulli(gen, shape, p)),
+  );
 }

@@ -1,7 +1,9 @@
 /** @file Operations that gather elements along dimensions: sums, extremes, norms, softmax. */
 import { number, withDefaults } from "../check.js";
+import { naming } from "../composed.js";
+import { ArgumentError } from "../errors.js";
 import type { OperationName } from "../raw.js";
-import { apply, applyPair, Tensor } from "../tensor.js";
+import { apply, applyPair, handleOf, Tensor } from "../tensor.js";
 import {
   type DimKeepOptions,
   type DimOptions,
@@ -81,10 +83,11 @@ export const argmin = indexOfExtreme("argmin");
 function indexOfExtreme(operation: "argmax" | "argmin") {
   return (x: Tensor, dim?: number | DimKeepOptions): Tensor => {
     const given = typeof dim === "number" ? { dim } : dim;
-    // NaN stands for "no dimension": the index then counts through all elements.
-    const defaults = { dim: NaN, keepdim: false };
-    const filled = withDefaults<Required<DimKeepOptions>>(operation, given, defaults);
-    return apply(operation, [x], [filled.dim, Number(filled.keepdim)]);
+    const defaults = { dim: null as number | null, keepdim: false };
+    const filled = withDefaults(operation, given, defaults);
+    if (Number.isNaN(filled.dim)) throw new ArgumentError(`${operation}: dim must not be NaN`);
+    // To the core NaN is "no dimension": the index then counts through all elements.
+    return apply(operation, [x], [filled.dim ?? NaN, Number(filled.keepdim)]);
   };
 }
 
@@ -105,7 +108,10 @@ function extreme(
   function call(x: Tensor, dim: number | DimKeepOptions): [Tensor, Tensor];
   function call(x: Tensor, other: Tensor): Tensor;
   function call(x: Tensor, second?: Tensor | number | DimKeepOptions): Tensor | [Tensor, Tensor] {
-    if (second === undefined) return apply(all, [x], [0, 0]);
+    if (second === undefined) {
+      handleOf(name, x);
+      return naming(name, () => apply(all, [x], [0, 0]));
+    }
     if (second instanceof Tensor) return apply(two, [x, second]);
     const given = typeof second === "number" ? { dim: second } : second;
     const filled = withDefaults<Required<DimKeepOptions>>(name, given, {

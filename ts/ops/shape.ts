@@ -1,5 +1,6 @@
 /** @file Views and rearrangements: what moves elements without computing. */
 import { describe, number, numbers, withDefaults } from "../check.js";
+import { composed } from "../composed.js";
 import { ArgumentError, IndexError, ShapeError } from "../errors.js";
 import type { OperationName } from "../raw.js";
 import { apply, handleOf, type Tensor } from "../tensor.js";
@@ -101,6 +102,9 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
   return apply("unsqueeze", [x], [number("unsqueeze", "dim", dim)]);
 }
 
+/** No dimension is larger. */
+const MAX_SIZE = 2 ** 31 - 1;
+
 /** Options of `slice`. */
 export interface SliceOptions {
   /** The dimension to cut. Default 0. */
@@ -118,7 +122,7 @@ export function slice(x: Tensor, options?: SliceOptions): Tensor {
   const { dim, start, end, step } = withDefaults<Required<SliceOptions>>("slice", options, {
     dim: 0,
     start: 0,
-    end: Number.MAX_SAFE_INTEGER,
+    end: MAX_SIZE,
     step: 1,
   });
   return apply("slice", [x], [dim, start, end, step]);
@@ -207,19 +211,18 @@ export function repeat(x: Tensor, ...sizes: Sizes): Tensor {
     );
   }
   const shape = [...new Array<number>(times.length - x.ndim).fill(1), ...x.shape];
-  const apart = reshape(
-    x,
-    shape.flatMap((size) => [1, size]),
-  );
-  const repeated = expand(
-    apart,
-    shape.flatMap((size, i) => [times[i]!, size]),
-  );
-  const joined = reshape(
-    repeated,
-    shape.map((size, i) => times[i]! * size),
-  );
-  apart.dispose();
-  repeated.dispose();
-  return joined;
+  return composed("repeat", () => {
+    const apart = reshape(
+      x,
+      shape.flatMap((size) => [1, size]),
+    );
+    const repeated = expand(
+      apart,
+      shape.flatMap((size, i) => [times[i]!, size]),
+    );
+    return reshape(
+      repeated,
+      shape.map((size, i) => times[i]! * size),
+    );
+  });
 }

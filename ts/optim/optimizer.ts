@@ -73,6 +73,16 @@ export abstract class Optimizer<Options extends object> {
   /** Say how one step of a group is made. */
   protected abstract update(options: Options): Update;
 
+  #check(options: Options): void {
+    for (const [name, usual] of Object.entries(this.defaults)) {
+      const value: unknown = (options as Record<string, unknown>)[name];
+      if (typeof value !== typeof usual || Number.isNaN(value)) {
+        throw new ArgumentError(`${this.#name}: Invalid ${name}: ${describe(value)}`);
+      }
+    }
+    this.check(options);
+  }
+
   /** Add parameters, with options of their own if need be. */
   addParamGroup(group: ParamGroupInput<Options>): void {
     if (group === null || typeof group !== "object" || !("params" in group)) {
@@ -108,7 +118,7 @@ export abstract class Optimizer<Options extends object> {
       }
       if (value !== undefined) options[key] = value;
     }
-    this.check(options as Options);
+    this.#check(options as Options);
     this.paramGroups.push({ ...(options as Options), params });
   }
 
@@ -129,7 +139,7 @@ export abstract class Optimizer<Options extends object> {
   }
 
   #stepGroup(group: ParamGroup<Options>): void {
-    this.check(group);
+    this.#check(group);
     const { operation, args, averages } = this.update(group);
     const grads: number[] = [];
     try {
@@ -196,7 +206,7 @@ export abstract class Optimizer<Options extends object> {
     const params = new Map<number, Tensor>();
     saved.paramGroups.forEach(({ params: indices, ...options }, i) => {
       const group = this.paramGroups[i]!;
-      this.check(options as unknown as Options);
+      this.#check(options as unknown as Options);
       Object.assign(group, options);
       indices.forEach((index, j) => params.set(index, group.params[j]!));
     });

@@ -1,5 +1,5 @@
 /** @file Stochastic gradient descent. */
-import { withDefaults } from "../check.js";
+import { number, withDefaults } from "../check.js";
 import { ArgumentError } from "../errors.js";
 import { atLeast0, Optimizer, type Params, type Update } from "./optimizer.js";
 
@@ -39,6 +39,7 @@ export class SGD extends Optimizer<Options> {
     atLeast0("SGD", "learning rate", lr);
     atLeast0("SGD", "momentum value", momentum);
     atLeast0("SGD", "weightDecay value", weightDecay);
+    number("SGD", "dampening", dampening);
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
       throw new ArgumentError("SGD: Nesterov momentum requires a momentum and zero dampening");
     }

@@ -6,8 +6,9 @@ import { ArgumentError, ShapeError } from "../errors.js";
 import { scope, Tensor, tensor } from "../index.js";
 import { Image, ImageBatch } from "./image.js";
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- the class makes its instances callable
+/** A call transforms one input. */
 export interface Transform<In, Out> {
+  // eslint-disable-next-line @typescript-eslint/prefer-function-type -- only an interface merges with a class
   (input: In): Out;
 }
 
