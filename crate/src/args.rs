@@ -33,6 +33,16 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// An index that may lie beyond any size, where it stands for the end.
+    pub fn bound(&mut self, name: &str) -> Result<i64> {
+        let value = self.float(name)?;
+        if value.fract() == 0.0 || value.is_infinite() {
+            Ok(value.clamp(-MAX_SIZE, MAX_SIZE) as i64)
+        } else {
+            Err(Error::argument(format!("{name} must be an integer, got {value}")))
+        }
+    }
+
     /// An integer, or nothing where NaN came.
     pub fn optional_int(&mut self, name: &str) -> Result<Option<i64>> {
         match self.rest.clone().next() {

@@ -350,6 +350,8 @@ fn ints(gen: u32, shape: &[usize], fill: impl FnOnce(&mut Generator, &mut [i32])
 #[allow(clippy::excessive_precision, reason = "numbers as PyTorch prints them")]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn seeded(seed: u64) -> Generator {
         Generator::new(seed)

@@ -40,6 +40,19 @@ impl Layout {
         true
     }
 
+    /// Whether the elements fill a piece of memory without gaps, in whatever order of dimensions.
+    pub fn is_dense(&self) -> bool {
+        let axes = self.strides.iter().copied().zip(self.shape.iter().copied());
+        let mut axes: Vec<(usize, usize)> = axes.filter(|&(_, size)| size != 1).collect();
+        axes.sort_unstable();
+        let mut expected = 1;
+        axes.iter().all(|&(stride, size)| {
+            let fits = stride == expected;
+            expected *= size;
+            fits
+        })
+    }
+
     /// Whether two indices name one element, as in an expanded tensor.
     pub fn overlaps(&self) -> bool {
         self.shape.iter().zip(&self.strides).any(|(&size, &stride)| size > 1 && stride == 0)

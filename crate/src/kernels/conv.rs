@@ -171,6 +171,21 @@ impl Right for Patches<'_> {
             }
             return;
         }
+        if bases[width - 1] == bases[run] + (width - 1 - run) {
+            // Two rows of the output: whole vectors from both, the second over the end of the first.
+            for (k, offset) in offsets.iter().enumerate() {
+                let (first, second) = (bases[0] + offset, bases[run] + offset);
+                let row = &mut panel[k * NR..];
+                row[..NR].copy_from_slice(&self.padded[first..first + NR]);
+                if let Some(behind) = row.get_mut(run..run + NR) {
+                    // What reaches into the next row of the panel is overwritten there.
+                    behind.copy_from_slice(&self.padded[second..second + NR]);
+                } else {
+                    row[run..NR].copy_from_slice(&self.padded[second..second + NR - run]);
+                }
+            }
+            return;
+        }
         let reach = bases[NR - 1] + offsets.iter().max().copied().unwrap_or(0);
         assert!(reach < self.padded.len());
         for (row, offset) in panel.chunks_exact_mut(NR).zip(offsets) {

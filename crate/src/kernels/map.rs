@@ -100,6 +100,15 @@ pub fn scatter(source: &[u32], target: &mut [u32], layout: &Layout) {
     });
 }
 
+/// Whether an element that `layout` names is `word`.
+pub fn contains(source: &[u32], layout: &Layout, word: u32) -> bool {
+    let mut found = false;
+    Axes::new(&layout.shape, [&layout.strides]).rows([layout.offset], |_, [offset], [step], length| {
+        found |= (0..length).any(|i| source[offset + i * step] == word);
+    });
+    found
+}
+
 /// `out[i] = f(x[i])`.
 pub fn map1<T: Copy, O>(x: &[T], out: &mut [O], f: impl Fn(T) -> O) {
     for (o, &x) in out.iter_mut().zip(x) {

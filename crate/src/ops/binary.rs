@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use super::{sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
+use crate::kernels::integer;
 use crate::kernels::map::{self, Operand};
 use crate::op::{Input, Op, Output, Saves};
 use crate::ops::{copy, unary, view};
@@ -152,8 +153,13 @@ static ROWS: &[Row] = &[
         int | a,
         b | a.min(b)
     ),
-    row!("remainder", |a, b| remainder(a, b), kernels!(|a, b, dy| dy, -dy * (a / b).floor())),
-    row!("floor_divide", |a, b| (a / b).floor(), Gradient::Zero),
+    row!(
+        "remainder",
+        |a, b| remainder(a, b),
+        kernels!(|a, b, dy| dy, -dy * (a / b).floor()),
+        int integer::remainder
+    ),
+    row!("floor_divide", |a, b| (a / b).floor(), Gradient::Zero, int integer::floor_divide),
     row!(
         "atan2",
         |a, b| a.atan2(b),
@@ -243,6 +249,10 @@ impl Op for Binary {
         let Meta { shape, dtype } = out[0].meta.clone();
         match self.0.int {
             Some(int) if dtype == DType::I32 => {
+                let divides = matches!(self.0.name, "remainder" | "floor_divide");
+                if divides && map::contains(x[1].storage(), x[1].layout, 0) {
+                    return Err(Error::argument("division of integers by zero"));
+                }
                 with_operands(x, dtype, &shape, |a, b| int(a, b, out[0].i32()))
             }
             _ => with_operands(x, dtype, &shape, |a, b| (self.0.float)(a, b, out[0].f32())),

@@ -121,7 +121,7 @@ impl Op for Copy {
         } else {
             None
         };
-        Ok(vec![None, dx])
+        Ok(vec![overwritten(ctx)?, dx])
     }
 }
 
@@ -152,8 +152,17 @@ impl Op for Fill {
         target.words().fill(word);
         true
     }
-    fn backward(&self, _: &Context, _: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        Ok(vec![None])
+    fn backward(&self, ctx: &Context, _: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(vec![overwritten(ctx)?])
+    }
+}
+
+/// The gradient of values that were overwritten: zero, not none.
+fn overwritten(ctx: &Context) -> Result<Option<Tensor>> {
+    if ctx.needs(0) && ctx.meta(0).dtype == DType::F32 {
+        Tensor::zeros(ctx.meta(0)).map(Some)
+    } else {
+        Ok(None)
     }
 }
 

@@ -399,6 +399,8 @@ pub fn operations() -> Vec<Operation> {
 mod tests {
     use super::*;
     use crate::error::Kind;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn labels_out_of_range_are_named() {

@@ -55,6 +55,10 @@ impl Op for Dropout {
         Ok(vec![x[0].clone(), Meta::f32(self.mask(&x[0].shape)?)])
     }
 
+    fn strided(&self) -> bool {
+        true
+    }
+
     fn saves(&self) -> Saves {
         Saves::outputs(0b10)
     }
@@ -72,9 +76,14 @@ impl Op for Dropout {
             let scale = 1.0 / keep as f32;
             random::with(self.generator, |g| g.fill_bernoulli(mask.f32(), keep, scale))?;
         }
-        let layout = Layout::contiguous(x[0].shape().to_vec());
+        let permuted = x[0].layout.is_dense() && !x[0].layout.is_contiguous();
+        if permuted && !self.channels {
+            // PyTorch's mask has the strides of x, so that it is drawn along the memory.
+            let drawn: Vec<u32> = mask.words().to_vec();
+            map::gather(&drawn, &Layout { offset: 0, ..x[0].layout.clone() }, mask.words());
+        }
         let spread = shape::expand(&Layout::contiguous(mask.shape().to_vec()), x[0].shape())?;
-        let x = Operand { data: x[0].f32(), layout };
+        let x = Operand { data: x[0].storage_f32(), layout: x[0].layout.clone() };
         map::map2(&x, &Operand { data: mask.f32(), layout: spread }, out.f32(), |x, mask| x * mask);
         Ok(())
     }
@@ -104,6 +113,8 @@ pub fn operations() -> Vec<Operation> {
 mod tests {
     use super::*;
     use crate::tape::apply;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn drop(x: &[usize], channels: bool) -> Vec<f32> {
         random::seed(random::DEFAULT_GENERATOR, 42).unwrap();

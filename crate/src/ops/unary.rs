@@ -3,6 +3,7 @@ use std::rc::Rc;
 
 use super::{sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
+use crate::kernels::integer;
 use crate::op::{Input, Op, Output, Saves};
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
@@ -42,7 +43,7 @@ struct Row {
 }
 
 /// The functions that rows use, under WGSL's names, so that a row can mean the same in both languages.
-/// NaN stays NaN in all of them.
+/// NaN stays NaN in all of them but `sign`, where PyTorch gives 0.
 mod wgsl {
     pub fn select(f: f32, t: f32, condition: bool) -> f32 {
         if condition {
@@ -97,12 +98,16 @@ mod wgsl {
         x.trunc()
     }
     pub fn sign(x: f32) -> f32 {
-        select(select(0.0, -1.0, x < 0.0), 1.0, x > 0.0) + select(0.0, x, x.is_nan())
+        select(select(0.0, -1.0, x < 0.0), 1.0, x > 0.0)
     }
     /// `x` no smaller than `low` and no larger than `high`.
     pub fn clamp(x: f32, low: f32, high: f32) -> f32 {
         let x = select(x, low, x < low);
         select(x, high, x > high)
+    }
+    /// Whether `x` lies strictly between bounds; an infinite bound is none.
+    pub fn within(x: f32, low: f32, high: f32) -> bool {
+        (x > low || low == f32::NEG_INFINITY) && (x < high || high == f32::INFINITY)
     }
     // Not in WGSL: helpers that its prelude would define as well.
     pub fn expm1(x: f32) -> f32 {
@@ -243,7 +248,7 @@ static ROWS: &[Row] = rows! {
     "leaky_relu" "leaky_relu" 1 |x, p| select(x * p.a, x, x > 0.0); x |x, dy, p| select(dy * p.a, dy, x > 0.0);
     "elu" "elu" 1           |x, p| select(p.a * expm1(x), x, x > 0.0); x |x, dy, p| select(dy * p.a * exp(x), dy, x > 0.0);
     "clamp" "clamp" 2       |x, p| clamp(x, p.a, p.b);
-        x |x, dy, p| select(0.0, dy, x >= p.a && x <= p.b);
+        x |x, dy, p| select(0.0, dy, within(x, p.a, p.b));
         int |x, [a, b]| x.max(a).min(b);
     "add_scalar" "add" 1    |x, p| x + p.a;                 dy |r, dy, p| dy;                   int |x, [a, _]| x.wrapping_add(a);
     "sub_scalar" "sub" 1    |x, p| x - p.a;                 dy |r, dy, p| dy;                   int |x, [a, _]| x.wrapping_sub(a);
@@ -260,7 +265,9 @@ static ROWS: &[Row] = rows! {
         x |x, dy, p| select(select(0.0, dy, x < p.a), 0.5 * dy, x == p.a);
         int |x, [a, _]| x.min(a);
     "remainder_scalar" "remainder" 1 |x, p| remainder(x, p.a); dy |r, dy, p| dy;
+        int |x, [a, _]| integer::remainder(x, a);
     "floor_divide_scalar" "floor_divide" 1 |x, p| floor(x / p.a); dy |r, dy, p| 0.0;
+        int |x, [a, _]| integer::floor_divide(x, a);
 };
 
 /// A row with its numbers.
@@ -286,7 +293,12 @@ impl Op for Unary {
     }
 
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
-        let dtype = if self.int(x[0].dtype).is_some() { DType::I32 } else { DType::F32 };
+        let integers = self.int(x[0].dtype).is_some();
+        let divides = matches!(self.row.name, "remainder" | "floor_divide");
+        if integers && divides && self.params.exact[0] == 0.0 {
+            return Err(Error::argument("division of integers by zero"));
+        }
+        let dtype = if integers { DType::I32 } else { DType::F32 };
         Ok(vec![Meta::new(x[0].shape.clone(), dtype)])
     }
 
@@ -403,7 +415,7 @@ mod tests {
 
     #[test]
     fn nan_stays_nan() {
-        for row in ROWS.iter().filter(|row| row.operation != "pow_scalar" && row.operation != "rpow_scalar") {
+        for row in ROWS.iter().filter(|row| !matches!(row.operation, "sign" | "pow_scalar" | "rpow_scalar")) {
             let mut out = [0.0];
             (row.map)(&[f32::NAN], &mut out, Params { a: -1.0, b: 1.0, exact: [-1.0, 1.0] });
             assert!(out[0].is_nan(), "{}", row.operation);

@@ -292,7 +292,7 @@ pub fn operations() -> Vec<Operation> {
         op(
             "slice",
             Call::op(|args| {
-                let (dim, start, end) = (args.int("dim")?, args.int("start")?, args.int("end")?);
+                let (dim, start, end) = (args.int("dim")?, args.bound("start")?, args.bound("end")?);
                 Ok(Rc::new(Slice { dim, start, end, step: args.at_least(1, "step")? }))
             }),
             || {

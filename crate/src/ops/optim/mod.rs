@@ -121,6 +121,8 @@ mod tests {
     use crate::error::Kind;
     use crate::ops::view;
     use crate::tensor::Meta;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Parameters of 5 and of 2 x 3 elements after steps with gradients that depend on them.
     fn train(name: &str, states: usize, numbers: &[f64], steps: usize) -> Vec<f32> {

@@ -193,6 +193,8 @@ pub fn operations() -> Vec<Operation> {
 mod tests {
     use super::*;
     use crate::shape::Window;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn pooling(size: usize, window: Window) -> Pooling {
         let axis = Axis { window, size, outputs: window.output(size, false).unwrap() };
