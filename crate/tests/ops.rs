@@ -164,6 +164,10 @@ fn strided_inputs_give_what_contiguous_ones_give() {
     for_samples(|operation, sample, what| {
         let expected = results(operation, sample, copy).unwrap();
         for (offset, step, reverse) in [(0, 1, true), (3, 1, false), (2, 2, false), (1, 3, true)] {
+            // Its mask is drawn along the memory, in whatever order that is, as PyTorch's.
+            if operation.name == "dropout" && step == 1 && reverse {
+                continue;
+            }
             let what = format!("{what}, offset {offset}, step {step}, reverse {reverse}");
             let actual = results(operation, sample, |x| strided(x, offset, step, reverse));
             assert_all_same(operation, actual, &expected, &what);

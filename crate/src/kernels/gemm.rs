@@ -329,6 +329,8 @@ fn dot_tile(x: [&[f32]; 4], y: [&[f32]; 2]) -> [[f32; 2]; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn naive(m: usize, n: usize, k: usize, a: Matrix, b: Matrix) -> Vec<f64> {
         let at = |x: &Matrix, i: usize, j: usize| x.data[i * x.row + j * x.column] as f64;

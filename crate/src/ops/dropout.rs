@@ -1,6 +1,7 @@
 //! dropout, of elements and of whole channels. The generator draws as PyTorch's does.
 use std::rc::Rc;
 
+use super::reduce::scratch;
 use super::{binary, sample, Call, Operation, Sample};
 use crate::args::Args;
 use crate::error::{Error, Result};
@@ -79,7 +80,8 @@ impl Op for Dropout {
         let permuted = x[0].layout.is_dense() && !x[0].layout.is_contiguous();
         if permuted && !self.channels {
             // PyTorch's mask has the strides of x, so that it is drawn along the memory.
-            let drawn: Vec<u32> = mask.words().to_vec();
+            let mut drawn = scratch::<u32>(mask.words().len())?;
+            drawn.copy_from_slice(mask.words());
             map::gather(&drawn, &Layout { offset: 0, ..x[0].layout.clone() }, mask.words());
         }
         let spread = shape::expand(&Layout::contiguous(mask.shape().to_vec()), x[0].shape())?;
@@ -120,6 +122,17 @@ mod tests {
         random::seed(random::DEFAULT_GENERATOR, 42).unwrap();
         let op = Dropout { p: 0.4, generator: random::DEFAULT_GENERATOR, channels };
         apply(op, &[&Tensor::full(&Meta::f32(x), 1.0).unwrap()]).unwrap().to_vec_f32().unwrap()
+    }
+
+    #[test]
+    fn the_mask_of_a_transposed_input_is_drawn_along_its_memory() {
+        // torch.manual_seed(42); F.dropout(torch.ones(4, 3).t(), 0.4)
+        random::seed(random::DEFAULT_GENERATOR, 42).unwrap();
+        let op = Dropout { p: 0.4, generator: random::DEFAULT_GENERATOR, channels: false };
+        let x = crate::ops::view::transpose(&Tensor::full(&Meta::f32([4, 3]), 1.0).unwrap()).unwrap();
+        let k = 1.6666666;
+        let expected = [k, k, 0., k, k, k, 0., k, k, k, k, k];
+        assert_eq!(apply(op, &[&x]).unwrap().to_vec_f32().unwrap(), expected);
     }
 
     #[test]
