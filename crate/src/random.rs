@@ -23,6 +23,8 @@ const STATE_BYTES: usize = 5056;
 pub struct Generator {
     seed: u64,
     state: [u32; WORDS],
+    /// What the words of the state give when they are drawn.
+    drawn: [u32; WORDS],
     /// Draws until the state is renewed, plus one.
     left: u32,
     next: usize,
@@ -39,7 +41,7 @@ impl Generator {
             let last = state[i - 1];
             state[i] = 1812433253u32.wrapping_mul(last ^ (last >> 30)).wrapping_add(i as u32);
         }
-        Generator { seed, state, left: 1, next: 0, spare_normal: None }
+        Generator { seed, state, drawn: state.map(temper), left: 1, next: 0, spare_normal: None }
     }
 
     pub fn initial_seed(&self) -> u64 {
@@ -59,6 +61,7 @@ impl Generator {
             s[i] = s[i + SHIFT - WORDS] ^ twist(s[i], s[i + 1]);
         }
         s[WORDS - 1] = s[SHIFT - 1] ^ twist(s[WORDS - 1], s[0]);
+        self.drawn.iter_mut().zip(s).for_each(|(drawn, word)| *drawn = temper(*word));
         self.left = WORDS as u32;
         self.next = 0;
     }
@@ -70,12 +73,24 @@ impl Generator {
         if self.left == 0 {
             self.renew();
         }
-        let mut y = self.state[self.next];
+        // The modulus tells the compiler that the index is in range.
+        let drawn = self.drawn[self.next % WORDS];
         self.next += 1;
-        y ^= y >> 11;
-        y ^= (y << 7) & 0x9d2c_5680;
-        y ^= (y << 15) & 0xefc6_0000;
-        y ^ (y >> 18)
+        drawn
+    }
+
+    /// The next draws, as many as are at hand; at least one, at most `wanted`.
+    fn block(&mut self, wanted: usize) -> &[u32] {
+        if self.left == 1 {
+            self.renew();
+            // As if one had been drawn and put back.
+            self.left += 1;
+        }
+        let count = wanted.min(self.left as usize - 1);
+        let start = self.next;
+        self.left -= count as u32;
+        self.next += count;
+        self.drawn.get(start..start + count).unwrap_or(&[])
     }
 
     /// 64 random bits: two draws, the high half first.
@@ -90,24 +105,23 @@ impl Generator {
         (self.u64() & i64::MAX as u64) as i64
     }
 
-    /// A number in [0, 1) of 24 bits.
-    #[inline]
-    fn uniform24(&mut self) -> f32 {
-        (self.u32() & 0xff_ffff) as f32 / (1 << 24) as f32
-    }
-
     /// A number in [0, 1) of 53 bits.
-    #[inline]
     fn uniform53(&mut self) -> f64 {
-        (self.u64() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64
+        (self.u64() & MASK53) as f64 / (1u64 << 53) as f64
     }
 
     /// Numbers in [low, high).
     pub fn fill_uniform(&mut self, out: &mut [f32], low: f32, high: f32) {
         let (low, range) = (low as f64, (high - low) as f64);
-        for o in out {
-            // In float64, so that it is rounded once.
-            *o = (self.uniform24() as f64 * range + low) as f32;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let block = self.block(rest.len());
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(block.len());
+            for (o, &bits) in now.iter_mut().zip(block) {
+                // In float64, so that it is rounded once.
+                *o = (uniform24(bits) as f64 * range + low) as f32;
+            }
+            rest = later;
         }
     }
 
@@ -164,8 +178,32 @@ impl Generator {
 
     /// `yes` with probability `p`, else 0.
     pub fn fill_bernoulli(&mut self, out: &mut [f32], p: f64, yes: f32) {
-        for o in out {
-            *o = if self.uniform53() < p { yes } else { 0.0 };
+        // Of integers the same as of numbers in [0, 1), and faster.
+        let below = (p * (1u64 << 53) as f64).ceil() as u64;
+        let choose = |high: u32, low: u32| {
+            let drawn = (high as u64) << 32 | low as u64;
+            if drawn & MASK53 < below {
+                yes
+            } else {
+                0.0
+            }
+        };
+        let mut rest = out;
+        while !rest.is_empty() {
+            let block = self.block(2 * rest.len());
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(block.len() / 2);
+            let pairs = block.chunks_exact(2);
+            let odd = pairs.remainder().first().copied();
+            now.iter_mut().zip(pairs).for_each(|(o, pair)| *o = choose(pair[0], pair[1]));
+            rest = later;
+            // A pair may begin in one block and end in the next.
+            if let Some(high) = odd {
+                let low = self.u32();
+                if let Some((o, later)) = std::mem::take(&mut rest).split_first_mut() {
+                    *o = choose(high, low);
+                    rest = later;
+                }
+            }
         }
     }
 
@@ -203,14 +241,34 @@ impl Generator {
             return Err(Error::argument("the bytes are not the state of a generator"));
         }
         let valid = word(3 + WORDS + 3) as u32 != 0;
+        let state: [u32; WORDS] = std::array::from_fn(|i| word(3 + i) as u32);
         Ok(Generator {
             seed: word(0),
-            state: std::array::from_fn(|i| word(3 + i) as u32),
+            state,
+            drawn: state.map(temper),
             left,
             next,
             spare_normal: valid.then(|| f64::from_bits(word(3 + WORDS + 1))),
         })
     }
+}
+
+/// The bits of a 64-bit draw that become a number in [0, 1).
+const MASK53: u64 = (1 << 53) - 1;
+
+/// A number in [0, 1) from 24 bits of a draw.
+fn uniform24(bits: u32) -> f32 {
+    // From a signed integer: that is one instruction.
+    (bits & 0xff_ffff) as i32 as f32 / (1 << 24) as f32
+}
+
+/// A word of the state as it is drawn.
+fn temper(word: u32) -> u32 {
+    let mut y = word;
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c_5680;
+    y ^= (y << 15) & 0xefc6_0000;
+    y ^ (y >> 18)
 }
 
 /// 16 uniform numbers become normal ones.
@@ -468,6 +526,15 @@ mod tests {
             [1., 1., 1., 1., 0., 0., 0., 0., 1., 1., 1., 0.]
         );
         assert_eq!(f32s(1, |out| g.fill_uniform(out, 0.0, 1.0)), [0.10531491]);
+        // torch.manual_seed(42); torch.rand(3); x = torch.empty(1000).bernoulli_(0.3); torch.rand(1)
+        // x.sum(), x[305:325]: pairs of draws begin in one state and end in the next
+        let mut g = seeded(42);
+        f32s(3, |out| g.fill_uniform(out, 0.0, 1.0));
+        let x = f32s(1000, |out| g.fill_bernoulli(out, 0.3, 1.0));
+        assert_eq!(f32s(1, |out| g.fill_uniform(out, 0.0, 1.0)), [0.29172224]);
+        assert_eq!(x.iter().sum::<f32>(), 300.0);
+        let digits: String = x[305..325].iter().map(|v| v.to_string()).collect();
+        assert_eq!(digits, "01000000111001101110");
         // torch.manual_seed(42); torch.empty((), dtype=torch.int64).random_(); torch.rand(1)
         let mut g = seeded(42);
         assert_eq!(g.int63(), 6909045637428952499);

@@ -1,5 +1,6 @@
 //! Plain loops on slices that several operations share.
 pub mod conv;
+pub mod exp;
 pub mod gemm;
 pub mod integer;
 pub mod map;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use super::reduce::{extreme, scratch, sum, Fold};
 use super::{sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
+use crate::kernels::exp::exp;
 use crate::op::{Input, Op, Output, Saves};
 use crate::shape::normalize_dim;
 use crate::tape::{apply, Context};
@@ -21,7 +22,7 @@ pub fn exponentials(fold: Fold, x: &[f32], out: &mut [f32]) -> Result<Scale> {
     let mut scale = Scale { max: scratch(fold.results())?, sum: scratch(fold.results())? };
     // NaN need not win: its own exponential makes the whole line NaN.
     extreme(fold, x, &mut scale.max, |a, b| a > b);
-    for_rows(fold, x, out, &scale.max, |x, max| (x - max).exp());
+    for_rows(fold, x, out, &scale.max, |x, max| exp(x - max));
     sum(fold, out, &mut scale.sum);
     Ok(scale)
 }
@@ -94,7 +95,7 @@ pub fn softmax_backward(fold: Fold, y: &[f32], dy: &[f32], dx: &mut [f32]) -> Re
 pub fn log_softmax_backward(fold: Fold, y: &[f32], dy: &[f32], dx: &mut [f32]) -> Result<()> {
     let mut total = scratch(fold.results())?;
     sum(fold, dy, &mut total);
-    for_rows(fold, y, dx, &total, |y, total| y.exp() * total);
+    for_rows(fold, y, dx, &total, |y, total| exp(y) * total);
     dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = dy - *dx);
     Ok(())
 }

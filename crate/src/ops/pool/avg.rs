@@ -1,7 +1,7 @@
 //! avg_pool2d.
 use std::rc::Rc;
 
-use super::{Axis, Pooling, Windows};
+use super::{Axis, Pooling, Tap, Windows};
 use crate::args::Args;
 use crate::error::Result;
 use crate::op::{Input, Op, Output};
@@ -43,22 +43,16 @@ impl Divisor {
 /// The mean of every window.
 pub fn avg_pool2d(pooling: &Pooling, divisor: Divisor, x: &[f32], out: &mut [f32]) -> Result<()> {
     let Pooling { rows, columns, .. } = pooling;
-    let factors = factors(columns, divisor)?;
+    let (factors, taps) = (factors(columns, divisor)?, columns.taps());
+    let mut phases = scratch(columns.phases())?;
     for (x, out) in x.chunks_exact(pooling.input()).zip(out.chunks_exact_mut(pooling.output())) {
         for (o, out) in out.chunks_exact_mut(columns.outputs).enumerate() {
             out.fill(0.0);
             for k in rows.kernel(o) {
                 let row = &x[rows.position(o, k) as usize * columns.size..][..columns.size];
-                for l in columns.kernel_of_all() {
-                    let windows = columns.windows(l);
-                    let Some(first) = windows.clone().next() else { continue };
-                    let row = &row[columns.position(first, l) as usize..];
-                    let out = out[windows].iter_mut();
-                    match columns.window.stride {
-                        1 => out.zip(row).for_each(|(o, &v)| *o += v),
-                        2 => out.zip(row.iter().step_by(2)).for_each(|(o, &v)| *o += v),
-                        stride => out.zip(row.iter().step_by(stride)).for_each(|(o, &v)| *o += v),
-                    }
+                let row = columns.split(row, &mut phases);
+                for Tap { windows, phase, .. } in &taps {
+                    out[windows.clone()].iter_mut().zip(&row[*phase..]).for_each(|(o, &v)| *o += v);
                 }
             }
             let height = divisor.factor(rows, o) * divisor.whole();
@@ -71,7 +65,7 @@ pub fn avg_pool2d(pooling: &Pooling, divisor: Divisor, x: &[f32], out: &mut [f32
 /// dx: every element of a window gets an equal part of its gradient.
 pub fn avg_pool2d_backward(pooling: &Pooling, divisor: Divisor, dy: &[f32], dx: &mut [f32]) -> Result<()> {
     let Pooling { rows, columns, .. } = pooling;
-    let factors = factors(columns, divisor)?;
+    let (factors, taps) = (factors(columns, divisor)?, columns.taps());
     let mut part = scratch::<f32>(columns.outputs)?;
     dx.fill(0.0);
     for (dx, dy) in dx.chunks_exact_mut(pooling.input()).zip(dy.chunks_exact(pooling.output())) {
@@ -80,15 +74,12 @@ pub fn avg_pool2d_backward(pooling: &Pooling, divisor: Divisor, dy: &[f32], dx: 
             part.iter_mut().zip(dy).zip(&factors).for_each(|((p, &dy), width)| *p = dy / (height * width));
             for k in rows.kernel(o) {
                 let row = &mut dx[rows.position(o, k) as usize * columns.size..][..columns.size];
-                for l in columns.kernel_of_all() {
-                    let windows = columns.windows(l);
-                    let Some(first) = windows.clone().next() else { continue };
-                    let row = &mut row[columns.position(first, l) as usize..];
-                    let part = &part[windows];
+                for Tap { windows, position, .. } in &taps {
+                    let (row, part) = (&mut row[*position..], &part[windows.clone()]);
                     match columns.window.stride {
                         1 => row.iter_mut().zip(part).for_each(|(dx, &p)| *dx += p),
-                        2 => row.iter_mut().step_by(2).zip(part).for_each(|(dx, &p)| *dx += p),
-                        stride => row.iter_mut().step_by(stride).zip(part).for_each(|(dx, &p)| *dx += p),
+                        2 => row.chunks_mut(2).zip(part).for_each(|(dx, &p)| dx[0] += p),
+                        stride => row.chunks_mut(stride).zip(part).for_each(|(dx, &p)| dx[0] += p),
                     }
                 }
             }

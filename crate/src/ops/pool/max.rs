@@ -1,69 +1,80 @@
 //! max_pool2d.
 use std::rc::Rc;
 
-use super::{Axis, Pooling, Windows};
+use super::{Axis, Pooling, Tap, Windows};
 use crate::error::{Error, Result};
 use crate::op::{Input, Op, Output, Saves};
+use crate::ops::reduce::scratch;
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
 
 /// The largest element of every window, and its index in its image: the first of equal ones, the last NaN.
-pub fn max_pool2d(pooling: &Pooling, x: &[f32], out: &mut [f32], indices: &mut [i32]) {
+pub fn max_pool2d(pooling: &Pooling, x: &[f32], out: &mut [f32], indices: &mut [i32]) -> Result<()> {
+    let mut columns = Columns::new(&pooling.columns)?;
     let images = x.chunks_exact(pooling.input());
     let outputs = out.chunks_exact_mut(pooling.output()).zip(indices.chunks_exact_mut(pooling.output()));
     for (x, (out, indices)) in images.zip(outputs) {
         if pooling.is_halving() {
             halve(pooling, x, out, indices);
         } else {
-            pool_image(pooling, x, out, indices);
+            pool_image(pooling, &mut columns, x, out, indices);
         }
+    }
+    Ok(())
+}
+
+/// What is computed once for all images.
+struct Columns {
+    taps: Vec<Tap>,
+    /// The column of the first element of each window that lies inside the input.
+    firsts: Vec<i32>,
+    /// Memory for a row.
+    phases: Vec<f32>,
+}
+
+impl Columns {
+    fn new(axis: &Axis) -> Result<Self> {
+        let mut firsts = scratch(axis.outputs)?;
+        for (j, first) in firsts.iter_mut().enumerate() {
+            *first = axis.position(j, axis.kernel(j).start) as i32;
+        }
+        Ok(Columns { taps: axis.taps(), firsts, phases: scratch(axis.phases())? })
     }
 }
 
 /// Row by row of the output; for a row kernel element by kernel element, so that the inner loop has no branches.
-fn pool_image(pooling: &Pooling, x: &[f32], out: &mut [f32], indices: &mut [i32]) {
+fn pool_image(pooling: &Pooling, prepared: &mut Columns, x: &[f32], out: &mut [f32], indices: &mut [i32]) {
     let Pooling { rows, columns, .. } = *pooling;
-    let width = columns.size;
+    let (width, stride) = (columns.size, columns.window.stride as i32);
     let outputs = out.chunks_exact_mut(columns.outputs).zip(indices.chunks_exact_mut(columns.outputs));
     for (o, (out, indices)) in outputs.enumerate() {
         let kernel = rows.kernel(o);
-        let row_of = |k: usize| rows.position(o, k).max(0) as usize;
+        let start_of = |k: usize| rows.position(o, k).max(0) as usize * width;
+        // Where nothing is larger than -infinity, the first element counts.
+        let start = start_of(kernel.start) as i32;
         out.fill(f32::NEG_INFINITY);
-        for (j, index) in indices.iter_mut().enumerate() {
-            let column = columns.position(j, columns.kernel(j).start);
-            *index = (row_of(kernel.start) * width) as i32 + column as i32;
-        }
+        indices.iter_mut().zip(&prepared.firsts).for_each(|(index, first)| *index = start + first);
         for k in kernel {
-            let (row, start) = (&x[row_of(k) * width..][..width], row_of(k) * width);
-            for l in columns.kernel_of_all() {
-                let windows = columns.windows(l);
-                let Some(first) = windows.clone().next() else { continue };
-                let column = columns.position(first, l) as usize;
-                let outputs = out[windows.clone()].iter_mut().zip(&mut indices[windows]);
-                take_larger(columns, &row[column..], start + column, outputs);
+            let start = start_of(k);
+            let row = columns.split(&x[start..start + width], &mut prepared.phases);
+            for Tap { windows, position, phase } in &prepared.taps {
+                let (out, indices) = (&mut out[windows.clone()], &mut indices[windows.clone()]);
+                take_larger(&row[*phase..], (start + position) as i32, stride, out, indices);
             }
         }
     }
 }
 
-/// Replaces outputs by the elements of `row` at every stride where those are larger. `index` is that of `row[0]`.
-fn take_larger<'a>(
-    axis: Axis,
-    row: &[f32],
-    index: usize,
-    outputs: impl Iterator<Item = (&'a mut f32, &'a mut i32)>,
-) {
-    let (stride, index) = (axis.window.stride, index as i32);
-    let mut take = |(j, ((best, at), &v)): (usize, ((&'a mut f32, &'a mut i32), &f32))| {
-        let wins = (v > *best) | v.is_nan();
-        *best = if wins { v } else { *best };
-        *at = if wins { index + (j * stride) as i32 } else { *at };
-    };
-    if stride == 1 {
-        outputs.zip(row).enumerate().for_each(&mut take);
-    } else {
-        outputs.zip(row.iter().step_by(stride)).enumerate().for_each(&mut take);
+/// Replaces outputs by the elements of `row` where those are larger. Their indices are `index`, `index + stride` ...
+fn take_larger(row: &[f32], index: i32, stride: i32, out: &mut [f32], indices: &mut [i32]) {
+    let mut index = index;
+    for ((best, at), &v) in out.iter_mut().zip(indices).zip(row) {
+        // With a mask, as the compiler turns a condition into writes of single elements.
+        let wins = (((v > *best) | v.is_nan()) as u32).wrapping_neg();
+        *best = f32::from_bits((v.to_bits() & wins) | (best.to_bits() & !wins));
+        *at = (index & wins as i32) | (*at & !wins as i32);
+        index = index.wrapping_add(stride);
     }
 }
 
@@ -138,8 +149,7 @@ impl Op for MaxPool {
         let [values, indices] = out else {
             return Err(Error::argument("expected two outputs"));
         };
-        max_pool2d(&self.windows.pooling(x[0].shape())?, x[0].f32(), values.f32(), indices.i32());
-        Ok(())
+        max_pool2d(&self.windows.pooling(x[0].shape())?, x[0].f32(), values.f32(), indices.i32())
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
@@ -214,12 +224,13 @@ mod tests {
         ]
         .concat();
         assert!(halving.is_halving());
-        let run = |f: fn(&Pooling, &[f32], &mut [f32], &mut [i32])| {
-            let (mut out, mut indices) = ([0.0; 4], [-1; 4]);
-            f(&halving, &x, &mut out, &mut indices);
-            (out.map(f32::to_bits), indices)
-        };
-        assert_eq!(run(halve), run(pool_image));
-        assert_eq!(run(halve).1, [0, 7, 15, 18]);
+        let (mut fast, mut fast_indices) = ([0.0; 4], [-1; 4]);
+        halve(&halving, &x, &mut fast, &mut fast_indices);
+        let (mut out, mut indices) = ([0.0; 4], [-1; 4]);
+        let mut columns = Columns::new(&halving.columns).unwrap();
+        pool_image(&halving, &mut columns, &x, &mut out, &mut indices);
+        assert_eq!(fast.map(f32::to_bits), out.map(f32::to_bits));
+        assert_eq!(fast_indices, indices);
+        assert_eq!(indices, [0, 7, 15, 18]);
     }
 }

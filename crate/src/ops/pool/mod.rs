@@ -45,6 +45,56 @@ impl Axis {
         }
     }
 
+    /// Elements of a row that [`Axis::split`] writes.
+    fn phases(&self) -> usize {
+        self.window.stride.min(self.size) * self.phase_length()
+    }
+
+    fn phase_length(&self) -> usize {
+        self.size.div_ceil(self.window.stride)
+    }
+
+    /// Where [`Axis::split`] puts an element of a row; the elements at further strides follow it.
+    fn phase(&self, position: usize) -> usize {
+        position % self.window.stride * self.phase_length() + position / self.window.stride
+    }
+
+    /// A row with the elements that lie a stride apart side by side, so that loops over windows are loops over
+    /// neighbours. `phases` is memory for it.
+    fn split<'a>(&self, row: &'a [f32], phases: &'a mut [f32]) -> &'a [f32] {
+        if self.window.stride == 1 {
+            return row;
+        }
+        let length = self.phase_length();
+        if self.window.stride == 2 {
+            let (even, odd) = phases.split_at_mut(length);
+            let pairs = row.chunks_exact(2);
+            if let ([last], Some(slot)) = (pairs.remainder(), even.last_mut()) {
+                *slot = *last;
+            }
+            for ((even, odd), pair) in even.iter_mut().zip(odd).zip(pairs) {
+                (*even, *odd) = (pair[0], pair[1]);
+            }
+            return phases;
+        }
+        for (p, phase) in phases.chunks_exact_mut(length).enumerate() {
+            let elements = row[p..].iter().step_by(self.window.stride);
+            phase.iter_mut().zip(elements).for_each(|(o, &v)| *o = v);
+        }
+        phases
+    }
+
+    /// What each element of the kernel reads.
+    fn taps(&self) -> Vec<Tap> {
+        let taps = self.kernel_of_all().filter_map(|k| {
+            let windows = self.windows(k);
+            let first = windows.clone().next()?;
+            let position = self.position(first, k) as usize;
+            Some(Tap { windows, position, phase: self.phase(position) })
+        });
+        taps.collect()
+    }
+
     /// The windows whose kernel element `k` lies inside the input.
     fn windows(&self, k: usize) -> Range<usize> {
         let start = self.position(0, k);
@@ -53,6 +103,16 @@ impl Axis {
         let last = (self.size as i64 - start).max(0).div_ceil_to(stride);
         first..last.min(self.outputs).max(first)
     }
+}
+
+/// One element of a kernel along an axis: the windows for which it lies inside the input, and where for the first.
+/// For each further window it lies a stride further.
+#[derive(Clone, Debug)]
+struct Tap {
+    windows: Range<usize>,
+    position: usize,
+    /// The position where [`Axis::split`] puts what lies at `position`.
+    phase: usize,
 }
 
 trait DivCeil {

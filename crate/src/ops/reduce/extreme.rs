@@ -19,6 +19,12 @@ pub fn extreme<T: Copy>(fold: Fold, x: &[T], out: &mut [T], better: impl Fn(T, T
     }
     if fold.inner == 1 {
         for (o, row) in out.iter_mut().zip(x.chunks_exact(fold.reduced)) {
+            if row.len() < 2 * LANES {
+                let mut best = row[0];
+                row.iter().for_each(|&v| pick(&mut best, v));
+                *o = best;
+                continue;
+            }
             let mut lanes = [row[0]; LANES];
             let chunks = row.chunks_exact(LANES);
             chunks.remainder().iter().for_each(|&v| pick(&mut lanes[0], v));
