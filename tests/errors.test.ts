@@ -159,7 +159,7 @@ const PICKED: [call: () => unknown, type: new (message: string) => Error, ...wor
   ],
   [
     () => new nn.Linear(2, 3).loadStateDict({ weight: rand(2, 3), bias: rand(3) }),
-    ArgumentError,
+    ShapeError,
     "stateDict",
     "weight",
     "[2, 3]",

@@ -103,13 +103,19 @@ export function counts(good: number[], least = 0): Argument {
 
 /** The size of a new tensor; options alone are a 0-d tensor. */
 export function sizes(good: number[]): Argument {
-  return { good, bad: counts(good).bad.filter((v) => show(v) !== "Object{}"), optional: true };
+  return later(without(counts(good), {}));
+}
+
+/** An argument for which one of the bad values is a good one. */
+export function without(argument: Argument, value: unknown): Argument {
+  return { ...argument, bad: argument.bad.filter((v) => show(v) !== show(value)) };
 }
 
 /** An argument that may be left out, or be null. */
-export function optional(argument: Argument): Argument {
-  return { ...argument, bad: argument.bad.filter((v) => v !== null), optional: true };
-}
+export const optional = (argument: Argument): Argument => later(without(argument, null));
+
+/** A number, or an object with options; it may be left out. */
+export const numberOrOptions = (argument: Argument): Argument => optional(without(argument, {}));
 
 /** An argument that has a default. */
 export function later(argument: Argument): Argument {

@@ -2,18 +2,18 @@
 import * as torch from "torchlet";
 import { ones, tensor } from "torchlet";
 import {
-  type Argument,
   count,
   counts,
   flag,
   ints,
   maybeTensor,
+  numberOrOptions,
   optional,
   pair,
   probability,
   real,
-  show,
   t,
+  without,
   word,
 } from "./arguments.js";
 import { from, type Row } from "./look-up.js";
@@ -44,7 +44,7 @@ const FUNCTIONAL: Row[] = [
   ["leakyRelu", [t(2, 3)], { negativeSlope: real(0.1), inplace: flag(false) }],
   ["elu", [t(2, 3)], { alpha: real(0.1) }],
   ["linear", [t(2, 3), t(4, 3), maybeTensor(ones(4))]],
-  ["conv2d", [t(2, 4, 6, 6), t(4, 4, 3, 3), maybeTensor(ones(4))], CONV],
+  ["conv2d", [t(2, 4, 6, 6), t(4, 4, 3, 3), without(maybeTensor(ones(4)), {})], CONV],
   ["maxPool2d", [t(2, 3, 6, 6), pair(2, 1)], MAX_POOL],
   ["avgPool2d", [t(2, 3, 6, 6), pair(2, 1)], AVG_POOL],
   ["dropout", [t(2, 3)], { p: probability(0.5), training: flag(true) }],
@@ -66,7 +66,7 @@ const FUNCTIONAL: Row[] = [
   ],
   ...LOSSES.map((name): Row => [name, [t(2, 3), t(2, 3)], REDUCTION]),
   ["binaryCrossEntropy", [t(2, 3), t(2, 3)], REDUCTION],
-  ["oneHot", [ints(0, 2), numberOrOptions(count(3, 0))]],
+  ["oneHot", [ints(0, 2), without(numberOrOptions(count(3, 0)), -1)]],
   [
     "pad",
     [
@@ -109,11 +109,6 @@ const BIAS = { bias: flag(true) };
 const images = ones(2, 4, 6, 6);
 const classes = tensor(Int32Array.of(0, 2));
 const SMOOTHED = { ...REDUCTION, labelSmoothing: probability(0.1) };
-/** A number, or an object with options. */
-function numberOrOptions(argument: Argument): Argument {
-  return optional({ ...argument, bad: argument.bad.filter((v) => show(v) !== "Object{}") });
-}
-
 const MODULES: [Row, string, ...torch.Tensor[]][] = [
   [["Linear", [count(3, 1), count(4, 1)], BIAS], "linear", ones(2, 3)],
   [["Conv2d", [count(4, 1), count(4, 1), pair(3, 1)], { ...CONV, ...BIAS }], "conv2d", images],

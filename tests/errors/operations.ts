@@ -17,6 +17,7 @@ import {
   sizes,
   t,
   tensors,
+  without,
   word,
   x,
 } from "./arguments.js";
@@ -82,7 +83,7 @@ const REDUCED: Row[] = [
 const MADE: Row[] = [
   ["zeros", [sizes([2, 3])], MAKE],
   ["ones", [sizes([2, 3])], MAKE],
-  ["full", [counts([2, 3]), real(1)], MAKE],
+  ["full", [counts([2, 3]), without(real(1), true)], MAKE],
   ["rand", [sizes([2, 3])], { generator: GENERATOR }],
   ["randn", [sizes([2, 3])], { generator: GENERATOR }],
   ["randint", [real(0), real(10), counts([2, 3])], { generator: GENERATOR }],
