@@ -81,7 +81,7 @@ function convolution(workload: Workload & { kind: "conv" }): Runner {
     const start = performance.now();
     y.backward(dy);
     const elapsed = performance.now() - start;
-    leaf.grad = undefined;
+    leaf.grad = null;
     y.dispose();
     return Promise.resolve(elapsed);
   };

@@ -1,0 +1,113 @@
+/** @file The tutorial's SimpleCNN on MNIST: `npm run mnist`. */
+import { SingleBar } from "cli-progress";
+import { Command } from "commander";
+import { manualSeed, nn, noGrad, optim, type Tensor } from "torchlet";
+import { DataLoader, Subset } from "torchlet/data";
+import { saveSafetensors } from "torchlet/io";
+import { datasets, transforms } from "torchlet/vision";
+
+const program = new Command("mnist")
+  .description("Train the tutorial's SimpleCNN on MNIST.")
+  .option("--epochs <n>", "passes over the training images", "10")
+  .option("--batch-size <n>", "images in a step", "64")
+  .option("--lr <x>", "learning rate of SGD with momentum 0.9", "0.001")
+  .option("--seed <n>", "seed of the weights and of the order of the images", "42")
+  .option("--device <name>", "where to compute: cpu", "cpu")
+  .option("--limit <n>", "train on the first n images only")
+  .parse();
+const options = program.opts<Record<string, string>>();
+const number = (name: string): number => {
+  const value = Number(options[name]);
+  if (!(value > 0 || (name === "seed" && value === 0))) {
+    program.error(`--${name} must be a positive number, got ${options[name]}`);
+  }
+  return value;
+};
+if (options["device"] !== "cpu") program.error(`--device must be cpu, got ${options["device"]}`);
+
+class SimpleCNN extends nn.Module {
+  conv1 = new nn.Conv2d(1, 16, 3, { stride: 1, padding: 1 });
+  relu1 = new nn.ReLU();
+  pool1 = new nn.MaxPool2d(2);
+  conv2 = new nn.Conv2d(16, 32, 3, { stride: 1, padding: 1 });
+  relu2 = new nn.ReLU();
+  pool2 = new nn.MaxPool2d(2);
+  fc1 = new nn.Linear(32 * 7 * 7, 128);
+  relu3 = new nn.ReLU();
+  fc2 = new nn.Linear(128, 10);
+
+  forward(x: Tensor): Tensor {
+    x = this.pool1(this.relu1(this.conv1(x)));
+    x = this.pool2(this.relu2(this.conv2(x)));
+    x = x.view(-1, 32 * 7 * 7);
+    return this.fc2(this.relu3(this.fc1(x)));
+  }
+}
+
+manualSeed(number("seed"));
+const model = new SimpleCNN();
+const criterion = new nn.CrossEntropyLoss();
+const optimizer = new optim.SGD(model.parameters(), { lr: number("lr"), momentum: 0.9 });
+const all = await datasets.MNIST.load({
+  root: "data",
+  train: true,
+  transform: new transforms.ToTensor(),
+});
+const test = await datasets.MNIST.load({
+  root: "data",
+  train: false,
+  transform: new transforms.ToTensor(),
+});
+const limit = Math.min(options["limit"] === undefined ? all.length : number("limit"), all.length);
+const train =
+  limit < all.length
+    ? new Subset(
+        all,
+        Array.from({ length: limit }, (_, i) => i),
+      )
+    : all;
+const batchSize = number("batchSize");
+const trainLoader = new DataLoader(train, { batchSize, shuffle: true });
+const testLoader = new DataLoader(test, { batchSize: 256 });
+
+/** Percent of the test images that the model names right. */
+async function accuracy(): Promise<number> {
+  let right = 0;
+  for await (const [inputs, labels] of testLoader) {
+    const hits = noGrad(() => model(inputs).argmax({ dim: 1 }).eq(labels).sum());
+    right += await hits.item();
+  }
+  return (100 * right) / test.length;
+}
+
+const epochs = number("epochs");
+for (let epoch = 0; epoch < epochs; epoch++) {
+  const bar = new SingleBar({
+    format: "{bar} {value}/{total} loss {loss} {speed} images/s, {eta_formatted} left",
+    clearOnComplete: true,
+  });
+  if (process.stdout.isTTY) bar.start(trainLoader.length, 0, { loss: "", speed: "" });
+  const start = performance.now();
+  let runningLoss = 0;
+  let i = 0;
+  for await (const [inputs, labels] of trainLoader) {
+    optimizer.zeroGrad();
+    const loss = criterion(model(inputs), labels);
+    loss.backward();
+    optimizer.step();
+    const value = await loss.item();
+    runningLoss += value;
+    i += 1;
+    const speed = Math.round((1000 * i * batchSize) / (performance.now() - start));
+    bar.update(i, { loss: value.toFixed(4), speed });
+    if (i % 100 === 0) {
+      const step = `Epoch [${epoch + 1}/${epochs}], Step [${i}/${trainLoader.length}]`;
+      console.log(`${step}, Loss: ${(runningLoss / 100).toFixed(4)}`);
+      runningLoss = 0;
+    }
+  }
+  bar.stop();
+  console.log(`Epoch [${epoch + 1}/${epochs}], test accuracy: ${(await accuracy()).toFixed(2)} %`);
+}
+await saveSafetensors(model.stateDict(), "mnist.safetensors");
+console.log("weights saved in mnist.safetensors");
