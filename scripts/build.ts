@@ -72,6 +72,7 @@ async function buildCore(): Promise<void> {
   mkdirSync(CORE, { recursive: true });
   await rollup("core", CORE, {
     ...toolchain.env,
+    CARGO_TERM_QUIET: "true",
     CARGO_BIN: toolchain.cargo,
     WASM_BINDGEN_BIN: bindgen,
     WASM_OPT_BIN: inRoot("node_modules/binaryen/bin/wasm-opt"),

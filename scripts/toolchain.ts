@@ -6,7 +6,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { attempt, BuildError, CRATE, ROOT, run, step, which, type Environment } from "./process.js";
+import { attempt, BuildError, CRATE, ROOT, runQuietly, step, which } from "./process.js";
+import type { Environment } from "./process.js";
 
 const TARGET = "wasm32-unknown-unknown";
 const DEBIAN_PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
@@ -108,15 +109,16 @@ async function installDebianPackages(): Promise<Toolchain | undefined> {
   if (which("apt-get") === undefined) return undefined;
   const asRoot = rootPrefix();
   if (asRoot === undefined) return undefined;
-  const apt = async (...args: string[]): Promise<void> => {
-    const [program = "", ...rest] = [...asRoot, "apt-get", ...args];
-    await run(program, rest, { env: { DEBIAN_FRONTEND: "noninteractive" } });
+  const apt = (...args: string[]): Promise<string> => {
+    const env = ["env", "DEBIAN_FRONTEND=noninteractive"];
+    const [program = "", ...rest] = [...asRoot, ...env, "apt-get", "-qq", ...args];
+    return runQuietly(program, rest);
   };
   return step(`apt-get install ${DEBIAN_PACKAGES.join(" ")}`, "a minute", async () => {
     try {
-      await apt("-qq", "update");
+      await apt("update");
       // Nothing that is installed may be removed to make room.
-      await apt("-qq", "install", "-y", "--no-remove", ...DEBIAN_PACKAGES);
+      await apt("install", "-y", "--no-remove", "--no-install-recommends", ...DEBIAN_PACKAGES);
     } catch (error) {
       if (!(error instanceof BuildError)) throw error;
       console.log(indent(error.message));
