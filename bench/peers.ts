@@ -42,7 +42,7 @@ export class Peer {
 
 /** A Python with torch: `TORCHLET_PYTHON`, or `python3`. */
 function pytorch(threads: number): Peer | undefined {
-  const python = process.env["TORCHLET_PYTHON"] ?? "python3";
+  const python = process.env.TORCHLET_PYTHON ?? "python3";
   const probe = spawnSync(python, ["-c", "import torch; print(torch.__version__)"], {
     encoding: "utf8",
   });

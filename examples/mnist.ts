@@ -23,7 +23,7 @@ const number = (name: string): number => {
   }
   return value;
 };
-if (options["device"] !== "cpu") program.error(`--device must be cpu, got ${options["device"]}`);
+if (options.device !== "cpu") program.error(`--device must be cpu, got ${options.device}`);
 
 class SimpleCNN extends nn.Module {
   conv1 = new nn.Conv2d(1, 16, 3, { stride: 1, padding: 1 });
@@ -58,7 +58,7 @@ const test = await datasets.MNIST.load({
   train: false,
   transform: new transforms.ToTensor(),
 });
-const limit = Math.min(options["limit"] === undefined ? all.length : number("limit"), all.length);
+const limit = Math.min(options.limit === undefined ? all.length : number("limit"), all.length);
 const train =
   limit < all.length
     ? new Subset(
