@@ -71,6 +71,23 @@ impl Meta {
     pub fn rank(&self) -> usize {
         self.shape.len()
     }
+
+    pub fn require_float(&self) -> Result<()> {
+        if self.dtype == DType::F32 {
+            return Ok(());
+        }
+        Err(Error::dtype(format!("expected a float32 tensor, got {}", self.dtype.name())))
+    }
+
+    /// As [`Meta::require_float`] for each of several, naming the one that is not.
+    pub fn require_floats(x: &[&Meta]) -> Result<()> {
+        match x.iter().find(|m| m.dtype != DType::F32) {
+            Some(m) => {
+                Err(Error::dtype(format!("expected float32 tensors, got {} {:?}", m.dtype.name(), m.shape)))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::kernels::integer;
 use crate::kernels::map::{self, Operand};
 use crate::op::{Input, Op, Output, Saves};
+use crate::ops::unary::wgsl::remainder;
 use crate::ops::{copy, unary, view};
 use crate::shape;
 use crate::tape::{apply, Context};
@@ -43,16 +44,6 @@ fn pow(a: f32, b: f32) -> f32 {
     }
 }
 
-/// With the sign of `b`, as Python's `%`.
-fn remainder(a: f32, b: f32) -> f32 {
-    let rest = a % b;
-    if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
-        rest + b
-    } else {
-        rest
-    }
-}
-
 /// The larger one; NaN if either is.
 fn maximum(a: f32, b: f32) -> f32 {
     if a > b || a.is_nan() {
@@ -79,15 +70,6 @@ fn share(wins: bool, ties: bool, dy: f32) -> f32 {
     } else {
         0.0
     }
-}
-
-macro_rules! optional {
-    () => {
-        None
-    };
-    ($value:expr) => {
-        Some($value)
-    };
 }
 
 macro_rules! row {

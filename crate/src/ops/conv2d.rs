@@ -8,7 +8,7 @@ use crate::kernels::conv::{self, ConvDims};
 use crate::op::{Input, Op, Output, Saves};
 use crate::shape::{checked_numel, Window};
 use crate::tape::{apply, Context};
-use crate::tensor::{DType, Meta, Tensor};
+use crate::tensor::{Meta, Tensor};
 
 /// Stride, padding and dilation along h and w, and groups; the kernel's size comes from the weight.
 #[derive(Clone, Copy)]
@@ -62,22 +62,13 @@ impl Conv2d {
     }
 }
 
-fn expect_float(x: &[&Meta]) -> Result<()> {
-    match x.iter().find(|m| m.dtype != DType::F32) {
-        Some(m) => {
-            Err(Error::dtype(format!("expected float32 tensors, got {} {:?}", m.dtype.name(), m.shape)))
-        }
-        None => Ok(()),
-    }
-}
-
 impl Op for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
     }
 
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
-        expect_float(x)?;
+        Meta::require_floats(x)?;
         let d = self.dims(&x[0].shape, &x[1].shape)?;
         if let Some(bias) = x.get(2).filter(|bias| bias.shape != [d.o]) {
             return Err(Error::shape(format!("expected a bias of shape [{}], got {:?}", d.o, bias.shape)));
@@ -131,7 +122,7 @@ impl Op for GradInput {
         "conv2d_grad_input"
     }
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
-        expect_float(x)?;
+        Meta::require_floats(x)?;
         checked_numel(&self.shape)?;
         check_gradient(&self.conv.dims(&self.shape, &x[1].shape)?, &x[0].shape)?;
         Ok(vec![Meta::f32(self.shape.clone())])
@@ -165,7 +156,7 @@ impl Op for GradWeight {
         "conv2d_grad_weight"
     }
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
-        expect_float(x)?;
+        Meta::require_floats(x)?;
         checked_numel(&self.shape)?;
         check_gradient(&self.conv.dims(&x[0].shape, &self.shape)?, &x[1].shape)?;
         Ok(vec![Meta::f32(self.shape.clone())])

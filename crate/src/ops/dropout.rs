@@ -10,7 +10,7 @@ use crate::op::{Input, Op, Output, Saves};
 use crate::random;
 use crate::shape::{self, Layout, Shape};
 use crate::tape::Context;
-use crate::tensor::{DType, Meta, Tensor};
+use crate::tensor::{Meta, Tensor};
 
 struct Dropout {
     /// Probability of a zero.
@@ -50,9 +50,7 @@ impl Op for Dropout {
     }
 
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
-        if x[0].dtype != DType::F32 {
-            return Err(Error::dtype(format!("expected a float32 tensor, got {}", x[0].dtype.name())));
-        }
+        x[0].require_float()?;
         Ok(vec![x[0].clone(), Meta::f32(self.mask(&x[0].shape)?)])
     }
 

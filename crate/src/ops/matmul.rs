@@ -5,19 +5,10 @@ use crate::kernels::gemm::{gemm, Matrix, Start};
 use crate::op::{Input, Op, Output, Saves};
 use crate::shape;
 use crate::tape::{apply, Context};
-use crate::tensor::{DType, Meta, Tensor};
+use crate::tensor::{Meta, Tensor};
 
 /// Matrices [..., m, k] times [..., k, n]; the dimensions in front broadcast.
 struct Matmul;
-
-fn expect_float(x: &[&Meta]) -> Result<()> {
-    match x.iter().find(|m| m.dtype != DType::F32) {
-        Some(m) => {
-            Err(Error::dtype(format!("expected float32 tensors, got {} {:?}", m.dtype.name(), m.shape)))
-        }
-        None => Ok(()),
-    }
-}
 
 /// The matrix that the last two dimensions of `x` name, `offset` elements into its storage.
 fn matrix<'a>(x: &'a Input, offset: usize) -> Matrix<'a> {
@@ -34,7 +25,7 @@ impl Op for Matmul {
     }
 
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
-        expect_float(x)?;
+        Meta::require_floats(x)?;
         let (a, b) = (&x[0].shape, &x[1].shape);
         let (batch_a, last_a) = a.split_at(a.len() - 2);
         let (batch_b, last_b) = b.split_at(b.len() - 2);
@@ -175,7 +166,7 @@ impl Op for Linear {
 
 /// Checks the shapes as the user gave them, then runs on two dimensions.
 fn linear(x: &[Tensor]) -> Result<Tensor> {
-    expect_float(&x.iter().map(Tensor::meta).collect::<Vec<_>>())?;
+    Meta::require_floats(&x.iter().map(Tensor::meta).collect::<Vec<_>>())?;
     let (input, weight) = (x[0].shape(), x[1].shape());
     let &[outputs, features] = weight else {
         return Err(Error::shape(format!("expected a weight of shape [out, in], got {weight:?}")));

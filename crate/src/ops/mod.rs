@@ -1,4 +1,14 @@
 //! The list of operations. A new one is a file here, a line in `FILES`, and a function in TypeScript.
+/// A cell of a table that some rows leave out.
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+
 pub mod binary;
 pub mod compare;
 pub mod conv2d;

@@ -3,12 +3,12 @@ use std::rc::Rc;
 
 use super::reduce::{extreme, scratch, sum, Fold};
 use super::{sample, Call, Operation, Sample};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::exp::exp;
 use crate::op::{Input, Op, Output, Saves};
 use crate::shape::normalize_dim;
 use crate::tape::{apply, Context};
-use crate::tensor::{DType, Meta, Tensor};
+use crate::tensor::{Meta, Tensor};
 
 /// What softmax computes on its way, an element for each line of `fold`: the largest element of the line,
 /// and the sum of the exponentials of the distances from it.
@@ -123,9 +123,7 @@ impl Op for Softmax {
 
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
         self.fold(&x[0].shape)?;
-        if x[0].dtype != DType::F32 {
-            return Err(Error::dtype(format!("expected a float32 tensor, got {}", x[0].dtype.name())));
-        }
+        x[0].require_float()?;
         Ok(vec![x[0].clone()])
     }
 

@@ -44,7 +44,7 @@ struct Row {
 
 /// The functions that rows use, under WGSL's names, so that a row can mean the same in both languages.
 /// NaN stays NaN in all of them but `sign`, where PyTorch gives 0.
-mod wgsl {
+pub mod wgsl {
     pub fn select(f: f32, t: f32, condition: bool) -> f32 {
         if condition {
             t
@@ -152,15 +152,6 @@ macro_rules! reads {
     };
     (y) => {
         Reads::Output
-    };
-}
-
-macro_rules! optional {
-    () => {
-        None
-    };
-    ($value:expr) => {
-        Some($value)
     };
 }
 

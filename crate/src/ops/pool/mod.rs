@@ -11,7 +11,7 @@ use super::Operation;
 use crate::args::Args;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, Window};
-use crate::tensor::{DType, Meta};
+use crate::tensor::Meta;
 
 /// One axis of a pool over `size` input positions, with `outputs` windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,9 +203,7 @@ impl Windows {
     }
 
     fn output(&self, x: &Meta) -> Result<Shape> {
-        if x.dtype != DType::F32 {
-            return Err(Error::dtype(format!("expected a float32 tensor, got {}", x.dtype.name())));
-        }
+        x.require_float()?;
         let pooling = self.pooling(&x.shape)?;
         let mut shape = x.shape.clone();
         let rank = shape.len();
