@@ -207,6 +207,14 @@ describe("tensors that are gone", () => {
   });
 });
 
+test("a gradient whose patches do not fit in memory is refused", () => {
+  // The convolution itself needs little; 10,000 taps at 160,801 positions would need 6.4 GB.
+  const x = zeros(1, 1, 900, 900, { requiresGrad: true });
+  const y = F.conv2d(x, zeros(1, 1, 100, 100), undefined, { stride: 2 });
+  expect(() => y.sum().backward()).toThrow(OutOfMemoryError);
+  expect(rand(2, 3).matmul(rand(3, 2)).dataSync()).toHaveLength(4);
+});
+
 test("a refused operation leaves its target and the graph as they were", async () => {
   const x = rand(2, 3, { requiresGrad: true });
   const y = x.mul(2);

@@ -146,6 +146,16 @@ impl Pool {
     }
 }
 
+/// Zeroed memory for the duration of a kernel.
+pub fn scratch<T: bytemuck::Zeroable + Clone>(len: usize) -> Result<Vec<T>> {
+    let mut memory = Vec::new();
+    memory
+        .try_reserve_exact(len)
+        .map_err(|_| Error::memory(format!("out of memory: scratch space for {len} elements")))?;
+    memory.resize(len, T::zeroed());
+    Ok(memory)
+}
+
 /// A NaN: in debug builds an operation that leaves an element unwritten is seen.
 const POISON: u32 = 0x7fc0_dead;
 

@@ -1,6 +1,8 @@
 //! 2-D convolution and its gradients as matrix multiplies whose patches are packed straight into the panels.
 use super::gemm::{with_left, Matrix, Right, Start, NR};
-use crate::shape::Window;
+use crate::error::Result;
+use crate::shape::{checked_numel, Window};
+use crate::storage::scratch;
 
 /// Sizes of a convolution: `n` images of `c` channels, `o` filters, windows along h and w.
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +82,12 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(channels: usize, rows: (Axis, Window), columns: (Axis, Window), w_out: usize) -> Self {
+    fn new(channels: usize, rows: (Axis, Window), columns: (Axis, Window), w_out: usize) -> Result<Self> {
         let (y, window_y) = rows;
         let (x, window_x) = columns;
         let plane = y.phase * x.phase;
-        let mut offsets = Vec::with_capacity(channels * window_y.kernel * window_x.kernel);
+        let mut offsets: Vec<usize> = scratch(channels * window_y.kernel * window_x.kernel)?;
+        offsets.clear();
         for c in 0..channels {
             for ky in 0..window_y.kernel {
                 for kx in 0..window_x.kernel {
@@ -94,7 +97,7 @@ impl Layout {
                 }
             }
         }
-        Layout { rows: y, columns: x, channels, offsets, w_out }
+        Ok(Layout { rows: y, columns: x, channels, offsets, w_out })
     }
 
     /// Elements of a laid out image, with room behind for vectors that read past a row.
@@ -222,18 +225,18 @@ impl Right for PatchesTransposed<'_> {
     }
 }
 
-fn forward_layout(d: &ConvDims) -> Layout {
+fn forward_layout(d: &ConvDims) -> Result<Layout> {
     let rows = (Axis::of(d.h, d.rows), d.rows);
     let columns = (Axis::of(d.w, d.columns), d.columns);
     Layout::new(d.c / d.groups, rows, columns, d.w_out)
 }
 
 /// `y[n, o, h_out, w_out]` from `x[n, c, h, w]`, `weight[o, c / groups, kh, kw]` and a bias an output channel.
-pub fn conv2d(d: &ConvDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+pub fn conv2d(d: &ConvDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) -> Result<()> {
     let (cg, og) = d.group();
     let (taps, positions) = (cg * d.taps(), d.positions());
-    let layout = forward_layout(d);
-    let mut padded = vec![0.0; layout.len()];
+    let layout = forward_layout(d)?;
+    let mut padded = scratch(layout.len())?;
     for g in 0..d.groups {
         let filters = Matrix::rows(&weight[g * og * taps..(g + 1) * og * taps], taps);
         let start = bias.map_or(Start::Zero, |b| Start::RowBias(&b[g * og..(g + 1) * og]));
@@ -249,22 +252,23 @@ pub fn conv2d(d: &ConvDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: 
                     left.multiply(positions, &patches, out, positions, start);
                 }
             }
-        });
+        })?;
     }
+    Ok(())
 }
 
 /// `dx[n, c, h, w]` from `dy[n, o, h_out, w_out]` and the weight.
-pub fn conv2d_grad_input(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+pub fn conv2d_grad_input(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<()> {
     if d.is_pointwise() {
-        grad_input_pointwise(d, dy, weight, dx);
+        grad_input_pointwise(d, dy, weight, dx)
     } else if d.rows.stride == 1 && d.columns.stride == 1 {
-        grad_input_stride_1(d, dy, weight, dx);
+        grad_input_stride_1(d, dy, weight, dx)
     } else {
-        grad_input_strided(d, dy, weight, dx);
+        grad_input_strided(d, dy, weight, dx)
     }
 }
 
-fn grad_input_pointwise(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+fn grad_input_pointwise(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<()> {
     let (cg, og) = d.group();
     let positions = d.positions();
     for g in 0..d.groups {
@@ -275,21 +279,22 @@ fn grad_input_pointwise(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]
                 let dx = &mut dx[(n * d.c + g * cg) * positions..][..cg * positions];
                 left.multiply(positions, &Matrix::rows(dy, positions), dx, positions, Start::Zero);
             }
-        });
+        })?;
     }
+    Ok(())
 }
 
 /// A convolution of dy with the filters turned by 180 degrees and input and output channels exchanged.
-fn grad_input_stride_1(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+fn grad_input_stride_1(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<()> {
     let (cg, og) = d.group();
     let taps = d.taps();
     let axis = |window: Window, size_out: usize| {
         let around = ((window.kernel - 1) * window.dilation) as isize - window.padding as isize;
         (Axis::new(size_out, 1, around, around), window)
     };
-    let layout = Layout::new(og, axis(d.rows, d.h_out), axis(d.columns, d.w_out), d.w);
-    let mut padded = vec![0.0; layout.len()];
-    let mut turned = vec![0.0; cg * og * taps];
+    let layout = Layout::new(og, axis(d.rows, d.h_out), axis(d.columns, d.w_out), d.w)?;
+    let mut padded = scratch(layout.len())?;
+    let mut turned = scratch(cg * og * taps)?;
     for g in 0..d.groups {
         for o in 0..og {
             for c in 0..cg {
@@ -307,17 +312,18 @@ fn grad_input_stride_1(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32])
                 let dx = &mut dx[(n * d.c + g * cg) * d.image()..][..cg * d.image()];
                 left.multiply(d.image(), &patches, dx, d.image(), Start::Zero);
             }
-        });
+        })?;
     }
+    Ok(())
 }
 
 /// The gradient of every patch, added where the patch was read.
-fn grad_input_strided(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+fn grad_input_strided(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<()> {
     let (cg, og) = d.group();
     let (taps, positions) = (cg * d.taps(), d.positions());
-    let layout = forward_layout(d);
-    let mut padded = vec![0.0; layout.len()];
-    let mut patches = vec![0.0; taps * positions];
+    let layout = forward_layout(d)?;
+    let mut padded = scratch(layout.len())?;
+    let mut patches = scratch(checked_numel(&[taps, positions])?)?;
     for g in 0..d.groups {
         let filters = Matrix::rows(&weight[g * og * taps..(g + 1) * og * taps], taps).transposed();
         with_left(taps, og, filters, |left| {
@@ -337,16 +343,17 @@ fn grad_input_strided(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) 
                 // Rows and columns that no window reaches are laid out too, as zeros.
                 layout.extract(&padded, dx);
             }
-        });
+        })?;
     }
+    Ok(())
 }
 
 /// `dw[o, c / groups, kh, kw]` from x and dy, summed over the images.
-pub fn conv2d_grad_weight(d: &ConvDims, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+pub fn conv2d_grad_weight(d: &ConvDims, x: &[f32], dy: &[f32], dw: &mut [f32]) -> Result<()> {
     let (cg, og) = d.group();
     let (taps, positions) = (cg * d.taps(), d.positions());
-    let layout = forward_layout(d);
-    let mut padded = vec![0.0; layout.len()];
+    let layout = forward_layout(d)?;
+    let mut padded = scratch(layout.len())?;
     dw.fill(0.0);
     for g in 0..d.groups {
         let dw = &mut dw[g * og * taps..(g + 1) * og * taps];
@@ -361,9 +368,10 @@ pub fn conv2d_grad_weight(d: &ConvDims, x: &[f32], dy: &[f32], dw: &mut [f32]) {
                     let patches = PatchesTransposed(Patches { layout: &layout, padded: &padded });
                     left.multiply(taps, &patches, dw, taps, Start::C);
                 }
-            });
+            })?;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -430,14 +438,14 @@ mod tests {
                             let weight = values(o * c / groups * kh * kw, 2);
                             let dy = values(2 * o * h_out * w_out, 3);
                             let mut y = vec![f32::NAN; dy.len()];
-                            conv2d(&d, &x, &weight, None, &mut y);
+                            conv2d(&d, &x, &weight, None, &mut y).unwrap();
                             for (a, b) in y.iter().zip(naive(&d, &x, &weight)) {
                                 assert!((*a as f64 - b).abs() < 1e-4, "{d:?}");
                             }
                             let mut dx = vec![f32::NAN; x.len()];
-                            conv2d_grad_input(&d, &dy, &weight, &mut dx);
+                            conv2d_grad_input(&d, &dy, &weight, &mut dx).unwrap();
                             let mut dw = vec![f32::NAN; weight.len()];
-                            conv2d_grad_weight(&d, &x, &dy, &mut dw);
+                            conv2d_grad_weight(&d, &x, &dy, &mut dw).unwrap();
                             let expected = dot(&y, &dy);
                             assert!(
                                 (dot(&x, &dx) - expected).abs() < 1e-3 * (1.0 + expected.abs()),

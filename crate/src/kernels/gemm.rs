@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 
 use super::simd::F32x4;
+use crate::error::{Error, Result};
 
 /// Rows of the register tile. Taller or wider ones spill in V8, which has 15 registers for vectors on x86.
 const MR: usize = 4;
@@ -87,24 +88,46 @@ thread_local! {
 
 /// `C (+)= A B`; C has rows of `ldc` elements, of which the first `n` are written.
 #[allow(clippy::too_many_arguments)] // the arguments of BLAS's sgemm
-pub fn gemm(m: usize, n: usize, k: usize, a: Matrix, b: Matrix, c: &mut [f32], ldc: usize, start: Start) {
+pub fn gemm(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: Matrix,
+    b: Matrix,
+    c: &mut [f32],
+    ldc: usize,
+    start: Start,
+) -> Result<()> {
     if m == 0 || n == 0 {
-        return;
+        return Ok(());
     }
     if m <= FEW_ROWS && a.column == 1 && b.row == 1 && k >= 16 {
-        return dot_rows(m, n, k, a, b.transposed(), c, ldc, start);
+        dot_rows(m, n, k, a, b.transposed(), c, ldc, start);
+        return Ok(());
     }
-    with_left(m, k, a, |left| left.multiply(n, &b, c, ldc, start));
+    with_left(m, k, a, |left| left.multiply(n, &b, c, ldc, start))
 }
 
 /// Packs A and gives it to `f`, for one or many products.
-pub fn with_left<R>(m: usize, k: usize, a: Matrix, f: impl FnOnce(&Left) -> R) -> R {
-    let mut data = LEFT.with(RefCell::take);
+pub fn with_left<R>(m: usize, k: usize, a: Matrix, f: impl FnOnce(&mut Left) -> R) -> Result<R> {
+    let (mut data, mut panels) = (LEFT.with(RefCell::take), RIGHT.with(RefCell::take));
+    data.clear();
+    reserve(&mut data, m.saturating_mul(k))?;
     pack_left(m, k, a, &mut data);
-    let left = Left { m, k, data };
-    let result = f(&left);
+    let missing = (NC * KC).saturating_sub(panels.len());
+    reserve(&mut panels, missing)?;
+    panels.resize(panels.len() + missing, 0.0);
+    let mut left = Left { m, k, data, panels };
+    let result = f(&mut left);
     LEFT.with(|scratch| scratch.replace(left.data));
-    result
+    RIGHT.with(|scratch| scratch.replace(left.panels));
+    Ok(result)
+}
+
+/// Room for more elements, or an error: a failed allocation must not end the program.
+fn reserve(memory: &mut Vec<f32>, more: usize) -> Result<()> {
+    let failed = |_| Error::memory(format!("out of memory: packing space for {more} elements"));
+    memory.try_reserve_exact(more).map_err(failed)
 }
 
 /// A packed left factor: for each block of k, panels of up to MR rows, each `[k][rows]`.
@@ -112,11 +135,11 @@ pub struct Left {
     m: usize,
     k: usize,
     data: Vec<f32>,
+    /// Where blocks of the right factor are packed.
+    panels: Vec<f32>,
 }
 
 fn pack_left(m: usize, k: usize, a: Matrix, data: &mut Vec<f32>) {
-    data.clear();
-    data.reserve(m * k);
     for k0 in (0..k).step_by(KC) {
         let kc = KC.min(k - k0);
         for i0 in (0..m).step_by(MR) {
@@ -137,7 +160,7 @@ fn pack_left(m: usize, k: usize, a: Matrix, data: &mut Vec<f32>) {
 
 impl Left {
     /// `C (+)= A B` for one B.
-    pub fn multiply(&self, n: usize, b: &impl Right, c: &mut [f32], ldc: usize, start: Start) {
+    pub fn multiply(&mut self, n: usize, b: &impl Right, c: &mut [f32], ldc: usize, start: Start) {
         if self.m == 0 || n == 0 {
             return;
         }
@@ -146,8 +169,7 @@ impl Left {
         if self.k == 0 {
             return initialize(self.m, n, c, ldc, start);
         }
-        let mut panels = RIGHT.with(RefCell::take);
-        panels.resize(panels.len().max(NC * KC), 0.0);
+        let mut panels = std::mem::take(&mut self.panels);
         for n0 in (0..n).step_by(NC) {
             let nc = NC.min(n - n0);
             for k0 in (0..self.k).step_by(KC) {
@@ -159,7 +181,7 @@ impl Left {
                 self.multiply_block(k0, kc, n0, nc, &panels, c, ldc, start);
             }
         }
-        RIGHT.with(|scratch| scratch.replace(panels));
+        self.panels = panels;
     }
 
     #[allow(clippy::too_many_arguments)] // one block of the loop above
@@ -352,7 +374,7 @@ mod tests {
                         let b = if tb { Matrix::rows(&b, k).transposed() } else { Matrix::rows(&b, n) };
                         let mut c = vec![f32::NAN; m * n];
                         let bias = values(m.max(n), 3);
-                        gemm(m, n, k, a, b, &mut c, n, Start::ColumnBias(&bias));
+                        gemm(m, n, k, a, b, &mut c, n, Start::ColumnBias(&bias)).unwrap();
                         for (i, expected) in naive(m, n, k, a, b).iter().enumerate() {
                             let expected = expected + bias[i % n] as f64;
                             // Rounding of a float32 sum grows with its k terms.

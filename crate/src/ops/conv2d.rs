@@ -82,8 +82,7 @@ impl Op for Conv2d {
 
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         let d = self.dims(x[0].shape(), x[1].shape())?;
-        conv::conv2d(&d, x[0].f32(), x[1].f32(), x.get(2).map(Input::f32), out[0].f32());
-        Ok(())
+        conv::conv2d(&d, x[0].f32(), x[1].f32(), x.get(2).map(Input::f32), out[0].f32())
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
@@ -129,8 +128,7 @@ impl Op for GradInput {
     }
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         let d = self.conv.dims(&self.shape, x[1].shape())?;
-        conv::conv2d_grad_input(&d, x[0].f32(), x[1].f32(), out[0].f32());
-        Ok(())
+        conv::conv2d_grad_input(&d, x[0].f32(), x[1].f32(), out[0].f32())
     }
     fn saves(&self) -> Saves {
         Saves::inputs(3)
@@ -163,8 +161,7 @@ impl Op for GradWeight {
     }
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         let d = self.conv.dims(x[0].shape(), &self.shape)?;
-        conv::conv2d_grad_weight(&d, x[0].f32(), x[1].f32(), out[0].f32());
-        Ok(())
+        conv::conv2d_grad_weight(&d, x[0].f32(), x[1].f32(), out[0].f32())
     }
     fn saves(&self) -> Saves {
         Saves::inputs(3)

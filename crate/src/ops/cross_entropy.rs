@@ -5,12 +5,13 @@
 //! Targets that are probabilities make a composition of other operations.
 use std::rc::Rc;
 
-use super::reduce::{scratch, sum_dims, Fold};
+use super::reduce::{sum_dims, Fold};
 use super::softmax::{log_softmax_of, softmax, Scale};
 use super::{binary, sample, unary, view, Call, Operation, Sample};
 use crate::args::Args;
 use crate::error::{Error, Result};
 use crate::op::{Input, Op, Output, Saves};
+use crate::storage::scratch;
 use crate::tape::{apply, apply_all, Context};
 use crate::tensor::{DType, Meta, Tensor};
 

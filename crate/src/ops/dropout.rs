@@ -1,7 +1,6 @@
 //! dropout, of elements and of whole channels. The generator draws as PyTorch's does.
 use std::rc::Rc;
 
-use super::reduce::scratch;
 use super::{binary, sample, Call, Operation, Sample};
 use crate::args::Args;
 use crate::error::{Error, Result};
@@ -9,6 +8,7 @@ use crate::kernels::map::{self, Operand};
 use crate::op::{Input, Op, Output, Saves};
 use crate::random;
 use crate::shape::{self, Layout, Shape};
+use crate::storage::scratch;
 use crate::tape::Context;
 use crate::tensor::{Meta, Tensor};
 

@@ -68,7 +68,7 @@ impl Op for Matmul {
                 }
                 offset
             };
-            gemm(m, n, k, matrix(&x[0], offset(&a)), matrix(&x[1], offset(&b)), c, n, Start::Zero);
+            gemm(m, n, k, matrix(&x[0], offset(&a)), matrix(&x[1], offset(&b)), c, n, Start::Zero)?;
         }
         Ok(())
     }
@@ -145,8 +145,7 @@ impl Op for Linear {
         let (&[n, features], &[outputs, _]) = (x[0].shape(), x[1].shape()) else { return Ok(()) };
         let start = x.get(2).map_or(Start::Zero, |bias| Start::ColumnBias(bias.f32()));
         let weight = Matrix::rows(x[1].f32(), features).transposed();
-        gemm(n, outputs, features, Matrix::rows(x[0].f32(), features), weight, out[0].f32(), outputs, start);
-        Ok(())
+        gemm(n, outputs, features, Matrix::rows(x[0].f32(), features), weight, out[0].f32(), outputs, start)
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {

@@ -1,12 +1,13 @@
 //! softmax and log_softmax over any dimension, shifted by the largest element so that nothing overflows.
 use std::rc::Rc;
 
-use super::reduce::{extreme, scratch, sum, Fold};
+use super::reduce::{extreme, sum, Fold};
 use super::{sample, Call, Operation, Sample};
 use crate::error::Result;
 use crate::kernels::exp::exp;
 use crate::op::{Input, Op, Output, Saves};
 use crate::shape::normalize_dim;
+use crate::storage::scratch;
 use crate::tape::{apply, Context};
 use crate::tensor::{Meta, Tensor};
 

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 use crate::kernels::map;
 use crate::op::{Input, Op, Output};
-use crate::ops::reduce::scratch;
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::shape::{contiguous_strides, Layout, Shape};
+use crate::storage::scratch;
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
 

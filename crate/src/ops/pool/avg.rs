@@ -5,8 +5,8 @@ use super::{Axis, Pooling, Tap, Windows};
 use crate::args::Args;
 use crate::error::Result;
 use crate::op::{Input, Op, Output};
-use crate::ops::reduce::scratch;
 use crate::ops::{sample, Call, Operation, Sample};
+use crate::storage::scratch;
 use crate::tape::{apply, Context};
 use crate::tensor::{Meta, Tensor};
 

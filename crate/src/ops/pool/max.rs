@@ -4,8 +4,8 @@ use std::rc::Rc;
 use super::{Axis, Pooling, Tap, Windows};
 use crate::error::{Error, Result};
 use crate::op::{Input, Op, Output, Saves};
-use crate::ops::reduce::scratch;
 use crate::ops::{sample, Call, Operation, Sample};
+use crate::storage::scratch;
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
 

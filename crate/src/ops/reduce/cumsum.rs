@@ -1,11 +1,12 @@
 //! Cumulative sum.
 use std::rc::Rc;
 
-use super::{scratch, Fold};
+use super::Fold;
 use crate::error::Result;
 use crate::op::{Input, Op, Output};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::shape::normalize_dim;
+use crate::storage::scratch;
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
 

@@ -1,10 +1,11 @@
 //! Whether any or all elements are true, which is: not 0.
 use std::rc::Rc;
 
-use super::{run_folds, scratch, Dims, Fold};
+use super::{run_folds, Dims, Fold};
 use crate::error::Result;
 use crate::op::{Input, Op, Output};
 use crate::ops::{sample, Call, Operation, Sample};
+use crate::storage::scratch;
 use crate::tensor::{DType, Meta};
 
 /// `out[o, i]` = 1 if any (or all) of `x[o, :, i]` are not 0, else 0.

@@ -20,6 +20,7 @@ use crate::args::Args;
 use crate::error::{Error, Result};
 use crate::ops::view;
 use crate::shape::{normalize_dims, reduced, Shape};
+use crate::storage::scratch;
 use crate::tensor::{DType, Meta, Tensor};
 
 /// Elements `(o, r, i)` of a contiguous `[outer, reduced, inner]`; results lie at `(o, i)`.
@@ -95,16 +96,6 @@ fn run_folds<T: bytemuck::Pod>(
         }
     }
     Ok(())
-}
-
-/// Zeroed memory for the duration of a kernel.
-pub fn scratch<T: bytemuck::Zeroable + Clone>(len: usize) -> Result<Vec<T>> {
-    let mut memory = Vec::new();
-    memory
-        .try_reserve_exact(len)
-        .map_err(|_| Error::memory(format!("out of memory: scratch space for {len} elements")))?;
-    memory.resize(len, T::zeroed());
-    Ok(memory)
 }
 
 /// Which dimensions go, as the user wrote it; an empty list means all.

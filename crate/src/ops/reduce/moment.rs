@@ -3,13 +3,14 @@ use std::rc::Rc;
 
 use super::spread::{spread, Formula};
 use super::sum::mean_dims;
-use super::{require_float, run_folds, scratch, sum, Dims};
+use super::{require_float, run_folds, sum, Dims};
 use crate::args::Args;
 use crate::error::Result;
 use crate::kernels::map::{self, Operand};
 use crate::op::{Input, Op, Output, Saves};
 use crate::ops::{sample, unary, Call, Operation, Sample};
 use crate::shape::{self, reduced, Layout};
+use crate::storage::scratch;
 use crate::tape::Context;
 use crate::tensor::{Meta, Tensor};
 

@@ -2,12 +2,13 @@
 use std::rc::Rc;
 
 use super::spread::{share, spread, Formula};
-use super::{extreme, require_float, run_folds, scratch, sum, Dims, Fold};
+use super::{extreme, require_float, run_folds, sum, Dims, Fold};
 use crate::error::{Error, Result};
 use crate::kernels::map::{self, Operand};
 use crate::op::{Input, Op, Output, Saves};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::shape::{self, reduced, Layout};
+use crate::storage::scratch;
 use crate::tape::Context;
 use crate::tensor::{Meta, Tensor};
 
