@@ -1,7 +1,7 @@
 /** @file The tutorial's SimpleCNN on MNIST: `npm run mnist`. */
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import { manualSeed, nn, noGrad, optim, type Tensor } from "torchlet";
+import { Generator, manualSeed, nn, noGrad, optim, type Tensor } from "torchlet";
 import { DataLoader, Subset } from "torchlet/data";
 import { saveSafetensors } from "torchlet/io";
 import { datasets, transforms } from "torchlet/vision";
@@ -36,7 +36,7 @@ class SimpleCNN extends nn.Module {
   relu3 = new nn.ReLU();
   fc2 = new nn.Linear(128, 10);
 
-  forward(x: Tensor): Tensor {
+  override forward(x: Tensor): Tensor {
     x = this.pool1(this.relu1(this.conv1(x)));
     x = this.pool2(this.relu2(this.conv2(x)));
     x = x.view(-1, 32 * 7 * 7);
@@ -68,7 +68,8 @@ const train =
     : all;
 const batchSize = number("batchSize");
 const trainLoader = new DataLoader(train, { batchSize, shuffle: true });
-const testLoader = new DataLoader(test, { batchSize: 256 });
+// A generator of its own: every pass of a loader draws from one, and testing must not change the order of training.
+const testLoader = new DataLoader(test, { batchSize: 256, generator: new Generator() });
 
 /** Percent of the test images that the model names right. */
 async function accuracy(): Promise<number> {
