@@ -111,24 +111,34 @@ export function full(
   return filled("full", size, fillValue, options, bool ? "bool" : "float32");
 }
 
+/** The tensor whose shape and dtype another is to have. */
+function model(operation: string, x: Tensor): Tensor {
+  handleOf(operation, x);
+  return x;
+}
+
 /** A tensor of zeros with the shape and dtype of another. */
 export function zerosLike(x: Tensor, options?: TensorOptions): Tensor {
-  return filled("zerosLike", x.shape, 0, options, x.dtype);
+  const { shape, dtype } = model("zerosLike", x);
+  return filled("zerosLike", shape, 0, options, dtype);
 }
 
 /** A tensor of ones with the shape and dtype of another. */
 export function onesLike(x: Tensor, options?: TensorOptions): Tensor {
-  return filled("onesLike", x.shape, 1, options, x.dtype);
+  const { shape, dtype } = model("onesLike", x);
+  return filled("onesLike", shape, 1, options, dtype);
 }
 
 /** A tensor with the shape and dtype of another whose values do not matter; they are zeros here. */
 export function emptyLike(x: Tensor, options?: TensorOptions): Tensor {
-  return filled("emptyLike", x.shape, 0, options, x.dtype);
+  const { shape, dtype } = model("emptyLike", x);
+  return filled("emptyLike", shape, 0, options, dtype);
 }
 
 /** A tensor filled with one value, with the shape and dtype of another. */
 export function fullLike(x: Tensor, value: number, options?: TensorOptions): Tensor {
-  return filled("fullLike", x.shape, number("fullLike", "value", value), options, x.dtype);
+  const { shape, dtype } = model("fullLike", x);
+  return filled("fullLike", shape, number("fullLike", "value", value), options, dtype);
 }
 
 /** Make sure that a tensor fits into the core's memory, before JavaScript allocates its elements. */
@@ -246,12 +256,12 @@ export function randn(...args: SizeArgs<RandomOptions>): Tensor {
 
 /** Numbers drawn evenly from [0, 1), with the shape of another tensor. */
 export function randLike(x: Tensor, options?: RandomOptions): Tensor {
-  return rand(x.shape, options);
+  return rand(model("randLike", x).shape, options);
 }
 
 /** Numbers of the standard normal distribution, with the shape of another tensor. */
 export function randnLike(x: Tensor, options?: RandomOptions): Tensor {
-  return randn(x.shape, options);
+  return randn(model("randnLike", x).shape, options);
 }
 
 /** Integers drawn evenly from [low, high): `randint(0, 10, [4])`, `randint(10, [4])`; `int32`. */

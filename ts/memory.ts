@@ -13,6 +13,17 @@ const MIB = 2 ** 20;
 const MIN_GARBAGE = 128 * MIB;
 /** What a tensor weighs beside its elements, so that a flood of scalars counts as well. */
 const HANDLE_BYTES = 512;
+/**
+ * What a tensor counts for at least, up to `SMALL_FACTOR` times its elements.
+ *
+ * Of small tensors an engine lets some thousands pile up and then collects by itself, at a height that
+ * rises for thousands of steps. This brings a collection before that, so that a loop with small batches
+ * is soon steady too. Scalars stay the engine's: a collection costs more than what they take.
+ */
+const SMALL_BYTES = 64 * 2 ** 10;
+const SMALL_FACTOR = 8;
+/** How far above its aim the limit for garbage starts. */
+const EASE = 1.125;
 /** After so many milliseconds of work a page, a progress bar or a timer gets its turn. */
 const TURN_EVERY = 50;
 
@@ -109,22 +120,31 @@ export function resetPeakMemory(): void {
 // A garbage collector does not know what a handle weighs. So collections are asked for here, paced as
 // Go paces its own: when the living bytes have doubled since the last one (and grown by 128 MiB).
 let floor = 0;
-let limit = MIN_GARBAGE;
+let aim = MIN_GARBAGE;
+let limit = EASE * aim;
 let lastTurn = performance.now();
 let collecting: Promise<void> | undefined;
 
 function weight(): number {
   const { liveBytes, tensors } = memoryStats();
-  return liveBytes + HANDLE_BYTES * tensors;
+  const small = Math.min(SMALL_BYTES * tensors, SMALL_FACTOR * liveBytes);
+  return liveBytes + HANDLE_BYTES * tensors + small;
 }
 
 async function collect(handedOut: number): Promise<void> {
   await collectGarbage(handedOut);
   floor = weight();
   const next = floor + Math.max(MIN_GARBAGE, floor);
-  // The limit stays where it is while it does its work: a loop in a steady state then peaks at the
-  // same height however the leftovers of single collections differ.
-  if (next > 1.25 * limit || next < 0.75 * limit) limit = next;
+  // The aim stays where it is while it does its work, so that a loop in a steady state peaks at the same
+  // height however the leftovers of single collections differ. They still shift the step in which the
+  // height is passed, and how much of it each size has. So the limit comes down to the aim from above,
+  // and what the first rounds took is enough for all later ones.
+  if (next > 1.25 * aim || next < 0.75 * aim) {
+    aim = next;
+    limit = EASE * aim;
+  } else {
+    limit = aim + 0.9 * (limit - aim);
+  }
   lastTurn = performance.now();
 }
 

@@ -6,7 +6,7 @@ import { checkDevice } from "./device.js";
 import { type DType, dtypeCode } from "./dtype.js";
 import { ArgumentError, ShapeError } from "./errors.js";
 import { pack, raw } from "./raw.js";
-import { apply, Tensor } from "./tensor.js";
+import { apply, handleOf, Tensor } from "./tensor.js";
 
 /** Numbers or booleans in nested lists. */
 export type NestedInput = number | boolean | readonly NestedInput[];
@@ -58,6 +58,7 @@ export function tensor(
   );
   checkDevice("tensor", filled.device);
   if (data instanceof Tensor) {
+    handleOf("tensor", data);
     const dtype = dtypeCode("tensor", filled.dtype ?? data.dtype);
     const detached = data.detach();
     const copy = apply("clone", [detached]);
