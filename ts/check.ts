@@ -8,7 +8,8 @@ export function describe(value: unknown): string {
     return typeof value === "function" ? "a function" : String(value);
   }
   if (Array.isArray(value)) return `[${value.map(describe).join(", ")}]`;
-  return `a ${value.constructor?.name ?? "object without prototype"}`;
+  const name = value.constructor?.name ?? "object without prototype";
+  return `${/^[aeio]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** Refuse what is not a number. */

@@ -1,6 +1,6 @@
 """Writes what PyTorch answers, for the tests to compare with. Run by hand, never by the tests:
 
-    pip install torch numpy && python tests/golden/make_golden.py
+    pip install torch torchvision numpy && python tests/golden/make_golden.py
 
 The files say which version of torch wrote them. What the tables look like is said in program.py.
 """
@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import torch
+import torchvision
 
 import autograd_cases
 import functional_cases
@@ -16,6 +17,7 @@ import inplace_cases
 import layer_cases
 import random_cases
 import training
+import vision
 from program import Table
 
 HERE = Path(__file__).parent
@@ -44,9 +46,15 @@ def main():
             "loaders": training.loaders(),
             "generator": training.loader_generators(),
             "splits": training.splits(),
+            "samplers": training.samplers(),
+            "samplerLoaders": training.sampler_loaders(),
         },
+        "vision.json": {"transforms": vision.everything(), "bytes": vision.all_bytes()},
     }.items():
-        text = json.dumps({"by": f"PyTorch {torch.__version__}", "rows": rows}, separators=(",", ":"))
+        by = f"PyTorch {torch.__version__}"
+        if path == "vision.json":
+            by = f"torchvision {torchvision.__version__}"
+        text = json.dumps({"by": by, "rows": rows}, separators=(",", ":"))
         (HERE / path).write_text(text.replace('},{"', '},\n{"') + "\n")
         print(f"{path}: {len(text) // 1024} KB")
 

@@ -3,7 +3,9 @@
 import torch
 import torch.nn.functional as F
 from torch import nn, optim
-from torch.utils.data import DataLoader, random_split
+from torch.utils.data import (
+    BatchSampler, DataLoader, RandomSampler, SequentialSampler, SubsetRandomSampler, random_split,
+)  # fmt: skip
 
 from mnist_reference import SimpleCNN
 from program import camel, encode, fill
@@ -173,4 +175,52 @@ def splits():
         torch.manual_seed(seed)
         parts = random_split(list(range(n)), lengths)
         rows.append({"seed": seed, "n": n, "lengths": lengths, "parts": [list(p) for p in parts]})
+    return rows
+
+
+def samplers():
+    """Two epochs of each sampler, and a number drawn afterwards: what the sampler takes from the generator."""
+    listed = [3, 1, 4, 15, 9, 2, 6]
+    rows = []
+    for name, arguments, own in [
+        ("RandomSampler", {"n": 7}, None),
+        ("RandomSampler", {"n": 7}, 5),
+        ("RandomSampler", {"n": 7, "num_samples": 4}, None),
+        ("RandomSampler", {"n": 7, "num_samples": 17}, None),
+        ("RandomSampler", {"n": 7, "num_samples": 14}, 5),
+        ("RandomSampler", {"n": 7, "replacement": True}, None),
+        ("RandomSampler", {"n": 5, "replacement": True, "num_samples": 70}, None),
+        ("RandomSampler", {"n": 5, "replacement": True, "num_samples": 64}, 5),
+        ("SubsetRandomSampler", {"indices": listed}, None),
+        ("SubsetRandomSampler", {"indices": listed}, 5),
+    ]:
+        options = dict(arguments)
+        first = range(options.pop("n")) if "n" in options else options.pop("indices")
+        if own is not None:
+            options["generator"] = torch.Generator().manual_seed(own)
+        torch.manual_seed(8)
+        sampler = globals()[name](first, **options)
+        epochs = [[int(i) for i in sampler] for _ in range(2)]
+        row = {"sampler": name, "arguments": camel_keys(arguments), "length": len(sampler), "epochs": epochs,
+               "next": torch.rand(2).tolist()}  # fmt: skip
+        if own is not None:
+            # A generator of its own is asked too: it must be where PyTorch's is.
+            row |= {"generatorSeed": own, "generatorNext": torch.rand(2, generator=options["generator"]).tolist()}
+        rows.append(row)
+    return rows
+
+
+def sampler_loaders():
+    """Batches of loaders whose order a sampler gives."""
+    rows = []
+    for kind in ["sampler", "batchSampler"]:
+        torch.manual_seed(21)
+        if kind == "sampler":
+            sampler = SubsetRandomSampler([2, 3, 5, 7, 11])
+            loader = DataLoader(list(range(12)), batch_size=2, sampler=sampler, drop_last=True)
+        else:
+            batches = BatchSampler(SequentialSampler(range(8)), 3, False)
+            loader = DataLoader(list(range(12)), batch_sampler=batches)
+        epochs = [[b.tolist() for b in loader] for _ in range(2)]
+        rows.append({"kind": kind, "length": len(loader), "epochs": epochs, "next": torch.rand(2).tolist()})
     return rows

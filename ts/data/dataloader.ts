@@ -6,7 +6,13 @@ import type { Generator } from "../index.js";
 import { breathe } from "../memory.js";
 import { defaultCollate } from "./collate.js";
 import { asDataset, type Collated, type DatasetLike } from "./dataset.js";
-import { BatchSampler, RandomSampler, type Sampler, SequentialSampler } from "./sampler.js";
+import {
+  BatchSampler,
+  checkSampler,
+  RandomSampler,
+  type Sampler,
+  SequentialSampler,
+} from "./sampler.js";
 
 /** Options of a loader. */
 export interface DataLoaderOptions<T, Batch> {
@@ -67,16 +73,23 @@ export class DataLoader<T, Batch = Collated<T>> implements AsyncIterable<Batch> 
         `DataLoader: batchSize should be a positive integer value, but got batchSize=${describe(given.batchSize)}`,
       );
     }
-    const { generator } = given;
+    const { generator, sampler, batchSampler, collateFn } = given;
+    generatorOf("DataLoader", generator);
+    if (sampler !== null) checkSampler("DataLoader", "sampler", sampler);
+    if (batchSampler !== null) checkSampler("DataLoader", "batchSampler", batchSampler);
+    if (collateFn !== null && typeof collateFn !== "function") {
+      throw new ArgumentError(
+        `DataLoader: collateFn must be a function, got ${describe(collateFn)}`,
+      );
+    }
     const samples = asDataset("DataLoader", dataset);
     const order =
-      given.sampler ??
+      sampler ??
       (given.shuffle ? new RandomSampler(samples, { generator }) : new SequentialSampler(samples));
-    this.batchSampler =
-      given.batchSampler ?? new BatchSampler(order, given.batchSize, given.dropLast);
+    this.batchSampler = batchSampler ?? new BatchSampler(order, given.batchSize, given.dropLast);
     this.#samples = samples;
     this.#generator = generator;
-    this.#collate = given.collateFn;
+    this.#collate = collateFn;
   }
 
   /** Number of batches of an epoch. */

@@ -1,7 +1,8 @@
 /** @file Datasets: numbered samples, and parts of them. */
-import { describe } from "../check.js";
+import { describe, numbers } from "../check.js";
 import { ArgumentError, IndexError, ShapeError } from "../errors.js";
 import { indexSelect, select, type Tensor, tensor, type TypedArray } from "../index.js";
+import { handleOf } from "../tensor.js";
 
 /** A sample's parts, stacked or listed over a batch; see `defaultCollate`. */
 export type Collated<T> = T extends Tensor | TypedArray | number | boolean
@@ -76,6 +77,7 @@ export class TensorDataset<T extends Tensor[]> extends Dataset<T> {
     super();
     if (tensors.length === 0)
       throw new ArgumentError("TensorDataset: expected at least one Tensor");
+    tensors.forEach((tensor) => handleOf("TensorDataset", tensor));
     const sizes = tensors.map((tensor) => tensor.shape[0]);
     if (sizes.some((size) => size === undefined || size !== sizes[0])) {
       const shapes = tensors.map((tensor) => describe([...tensor.shape])).join(", ");
@@ -112,6 +114,7 @@ export class Subset<T> extends Dataset<T> {
   ) {
     super();
     this.#samples = asDataset("Subset", dataset);
+    numbers("Subset", "indices", indices);
   }
 
   get length(): number {

@@ -1,8 +1,8 @@
 /** @file The order in which samples are taken. */
-import { describe, withDefaults } from "../check.js";
+import { describe, numbers, withDefaults } from "../check.js";
 import { ArgumentError } from "../errors.js";
 import { Generator, type GeneratorOptions, randint, randperm, type Tensor } from "../index.js";
-import { defaultGenerator } from "../generator.js";
+import { defaultGenerator, generatorOf } from "../generator.js";
 
 /** Something with a number of samples. */
 export interface Sized {
@@ -11,6 +11,23 @@ export interface Sized {
 
 /** Numbers of samples (or batches of them), in the order of an epoch. */
 export interface Sampler<T = number> extends Iterable<T>, Sized {}
+
+/** Refuse what has no number of samples. */
+function sized(operation: string, source: unknown): Sized {
+  const { length } = (source ?? {}) as Partial<Sized>;
+  if (typeof length === "number" && typeof source === "object") return source as Sized;
+  throw new ArgumentError(`${operation}: expected a dataset or a list, got ${describe(source)}`);
+}
+
+/** Refuse what does not give numbers of samples (or batches of them) and tell how many. */
+export function checkSampler<T>(operation: string, name: string, sampler: unknown): Sampler<T> {
+  const { length, [Symbol.iterator]: iterator } = (sampler ?? {}) as Partial<Sampler<T>>;
+  if (typeof length === "number" && typeof iterator === "function" && typeof sampler === "object")
+    return sampler as Sampler<T>;
+  throw new ArgumentError(
+    `${operation}: ${name} must be iterable and have a length, got ${describe(sampler)}`,
+  );
+}
 
 function drawn(tensor: Tensor): number[] {
   const list = Array.from(tensor.dataSync());
@@ -25,7 +42,9 @@ export function permutation(n: number, generator: Generator | null): number[] {
 
 /** Samples in their own order. */
 export class SequentialSampler implements Sampler {
-  constructor(readonly dataSource: Sized) {}
+  constructor(readonly dataSource: Sized) {
+    sized("SequentialSampler", dataSource);
+  }
 
   get length(): number {
     return this.dataSource.length;
@@ -63,13 +82,13 @@ export class RandomSampler implements Sampler {
       generator: null,
     });
     this.replacement = given.replacement;
-    this.length = given.numSamples ?? dataSource.length;
+    this.length = given.numSamples ?? sized("RandomSampler", dataSource).length;
     if (!(Number.isInteger(this.length) && this.length > 0)) {
       throw new ArgumentError(
         `RandomSampler: numSamples must be a positive integer, got ${describe(this.length)}`,
       );
     }
-    this.#generator = given.generator;
+    this.#generator = given.generator && generatorOf("RandomSampler", given.generator);
   }
 
   *[Symbol.iterator](): Generator_<number> {
@@ -99,7 +118,8 @@ export class SubsetRandomSampler implements Sampler {
     const given = withDefaults<Required<GeneratorOptions>>("SubsetRandomSampler", options, {
       generator: null,
     });
-    this.#generator = given.generator;
+    numbers("SubsetRandomSampler", "indices", indices);
+    this.#generator = given.generator && generatorOf("SubsetRandomSampler", given.generator);
   }
 
   get length(): number {
@@ -118,6 +138,7 @@ export class BatchSampler implements Sampler<number[]> {
     readonly batchSize: number,
     readonly dropLast = false,
   ) {
+    checkSampler("BatchSampler", "sampler", sampler);
     if (!(Number.isInteger(batchSize) && batchSize > 0)) {
       throw new ArgumentError(
         `BatchSampler: batchSize should be a positive integer value, but got batchSize=${describe(batchSize)}`,

@@ -1,6 +1,6 @@
 import { init, module } from "../../crate/Cargo.toml?custom";
 import type { Raw } from "../raw-types.js";
-import type { Host } from "./host.js";
+import { type Host, servedFile } from "./host.js";
 
 /** Dropping buffers of this size makes an engine collect: it knows their weight, not a handle's. */
 const BALLAST_BYTES = 128 * 2 ** 20;
@@ -44,7 +44,7 @@ export const readFile: Host["readFile"] = async (source) => {
   return new Uint8Array(await response.arrayBuffer());
 };
 
-export const fileExists: Host["fileExists"] = () => Promise.resolve(false);
+export const fileExists: Host["fileExists"] = servedFile;
 
 export const writeFile: Host["writeFile"] = (path, bytes) => {
   if (typeof document === "undefined") {

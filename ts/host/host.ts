@@ -18,7 +18,7 @@ export interface Host {
   /** Read a whole file by its path or URL; rejects with the platform's own error. */
   readFile(source: string | URL): Promise<Uint8Array<ArrayBuffer>>;
 
-  /** Whether there is a file or folder with this path; never in a browser. */
+  /** Whether there is a file with this path or URL; a server's page in its place does not count. */
   fileExists(path: string): Promise<boolean>;
 
   /**
@@ -30,4 +30,14 @@ export interface Host {
 
   /** The folder of an installed npm package; undefined if there is none, as in a browser. */
   packageFolder(name: string): string | undefined;
+}
+
+/** Whether a server has a file. Servers of pages like to answer with a page where there is none. */
+export async function servedFile(url: string | URL): Promise<boolean> {
+  try {
+    const response = await fetch(url, { method: "HEAD" });
+    return response.ok && !response.headers.get("Content-Type")?.startsWith("text/html");
+  } catch {
+    return false;
+  }
 }

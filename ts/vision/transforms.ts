@@ -2,7 +2,7 @@
 import { describe, numbers } from "../check.js";
 import { Callable, onCall } from "../callable.js";
 import { composed } from "../composed.js";
-import { ArgumentError, ShapeError } from "../errors.js";
+import { ArgumentError, DtypeError, ShapeError } from "../errors.js";
 import { scope, Tensor, tensor } from "../index.js";
 import { Image, ImageBatch } from "./image.js";
 
@@ -86,6 +86,9 @@ export class Normalize extends Transform<Tensor, Tensor> {
     if (!(image instanceof Tensor)) {
       throw new ArgumentError(`Normalize: expected a Tensor, got ${describe(image)}`);
     }
+    if (image.dtype !== "float32") {
+      throw new DtypeError(`Normalize: expected a float32 image, got ${image.dtype}`);
+    }
     const channels = image.shape.at(-3);
     for (const values of [this.mean, this.std]) {
       if (channels === undefined || (values.length !== channels && values.length !== 1)) {
@@ -145,6 +148,9 @@ export class Compose<const Steps extends readonly Step[]> extends Transform<
 
   constructor(readonly transforms: Steps) {
     super();
+    if (!Array.isArray(transforms)) {
+      throw new ArgumentError(`Compose: expected a list, got ${describe(transforms)}`);
+    }
     for (const step of transforms) {
       if (typeof step === "function") continue;
       throw new ArgumentError(`Compose: expected transforms or functions, got ${describe(step)}`);
