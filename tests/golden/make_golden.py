@@ -1,6 +1,6 @@
 """Writes what PyTorch answers, for the tests to compare with. Run by hand, never by the tests:
 
-    pip install torch torchvision numpy && python tests/golden/make_golden.py
+    pip install torch torchvision numpy safetensors && python tests/golden/make_golden.py
 
 The files say which version of torch wrote them. What the tables look like is said in program.py.
 """
@@ -12,6 +12,7 @@ import torch
 import torchvision
 
 import autograd_cases
+import files
 import functional_cases
 import inplace_cases
 import layer_cases
@@ -57,6 +58,7 @@ def main():
         text = json.dumps({"by": by, "rows": rows}, separators=(",", ":"))
         (HERE / path).write_text(text.replace('},{"', '},\n{"') + "\n")
         print(f"{path}: {len(text) // 1024} KB")
+    files.write(HERE)
 
 
 main()

@@ -1,8 +1,10 @@
 /** @file The safetensors format: named tensors in one file that runs no code when it is read. */
 import { describe, withDefaults } from "../check.js";
+import { naming } from "../composed.js";
 import { ArgumentError, FileError } from "../errors.js";
 import { writeFile } from "../host/node.js";
 import { type DType, Tensor, tensor } from "../index.js";
+import { handleOf } from "../tensor.js";
 import { type ElementType, ELEMENTS, isElementType } from "./elements.js";
 import { fileError, readBytes, type Source, sourceName } from "./source.js";
 
@@ -28,6 +30,7 @@ const LENGTH_BYTES = 8;
 /** The largest header that the format's own library reads. */
 const MAX_HEADER_BYTES = 100_000_000;
 const METADATA = "__metadata__";
+/** The names of the dtypes, in the order in which the format's own library writes them. */
 const TYPES: Record<DType, ElementType> = { float32: "F32", int32: "I32", bool: "BOOL" };
 
 /** Write tensors as the bytes of a safetensors file. */
@@ -38,17 +41,20 @@ export async function encodeSafetensors(
   const { metadata } = withDefaults<Required<SafetensorsOptions>>("saveSafetensors", options, {
     metadata: null,
   });
-  const header: Record<string, unknown> = metadata === null ? {} : { [METADATA]: { ...metadata } };
+  const named = sorted(tensors);
+  // All are read before anything is waited for, so that the file shows one moment.
+  const contents = await Promise.all(named.map(([, value]) => value.data()));
+  const header: [string, unknown][] = metadata === null ? [] : [[METADATA, texts(metadata)]];
   const parts: Uint8Array[] = [];
   let position = 0;
-  for (const [name, value] of sorted(tensors)) {
-    const data = await value.data();
-    const end = position + data.byteLength;
-    header[name] = { dtype: TYPES[value.dtype], shape: value.shape, data_offsets: [position, end] };
-    parts.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  for (const [i, [name, { dtype, shape }]] of named.entries()) {
+    const { buffer, byteOffset, byteLength } = contents[i]!;
+    const end = position + byteLength;
+    header.push([name, { dtype: TYPES[dtype], shape, data_offsets: [position, end] }]);
+    parts.push(new Uint8Array(buffer, byteOffset, byteLength));
     position = end;
   }
-  const text = JSON.stringify(header);
+  const text = JSON.stringify(Object.fromEntries(header));
   const plain = new TextEncoder().encode(text);
   // Spaces at the end bring the elements to an address that every dtype can be read from.
   const size = Math.ceil(plain.length / LENGTH_BYTES) * LENGTH_BYTES;
@@ -63,7 +69,21 @@ export async function encodeSafetensors(
   return file;
 }
 
-/** Tensors of wide elements first, which keeps all aligned; then by name. */
+/** Whether a value is an object of texts. */
+const areTexts = (value: unknown): value is Record<string, string> =>
+  value !== null &&
+  typeof value === "object" &&
+  !Array.isArray(value) &&
+  Object.values(value).every((text) => typeof text === "string");
+
+function texts(metadata: unknown): Record<string, string> {
+  if (areTexts(metadata)) return metadata;
+  throw new ArgumentError(
+    `saveSafetensors: metadata must be an object of strings, got ${describe(metadata)}`,
+  );
+}
+
+/** Tensors by dtype, wide ones first, which keeps all aligned; then by name. */
 function sorted(tensors: Readonly<NamedTensors>): [string, Tensor][] {
   if (tensors === null || typeof tensors !== "object" || tensors instanceof Tensor) {
     throw new ArgumentError(
@@ -72,15 +92,12 @@ function sorted(tensors: Readonly<NamedTensors>): [string, Tensor][] {
   }
   const entries = Object.entries(tensors);
   for (const [name, value] of entries) {
-    if (value instanceof Tensor && name !== METADATA) continue;
-    throw new ArgumentError(
-      value instanceof Tensor
-        ? `saveSafetensors: no tensor may be called ${METADATA}`
-        : `saveSafetensors: expected a Tensor for ${name}, got ${describe(value)}`,
-    );
+    naming("saveSafetensors", () => handleOf(name, value));
+    if (name !== METADATA) continue;
+    throw new ArgumentError(`saveSafetensors: no tensor may be called ${METADATA}`);
   }
-  const narrow = ([, value]: [string, Tensor]): number => Number(value.dtype === "bool");
-  return entries.sort((a, b) => narrow(a) - narrow(b) || (a[0] < b[0] ? -1 : 1));
+  const rank = ([, value]: [string, Tensor]): number => Object.keys(TYPES).indexOf(value.dtype);
+  return entries.sort((a, b) => rank(a) - rank(b) || (a[0] < b[0] ? -1 : 1));
 }
 
 /**
@@ -129,7 +146,8 @@ export function decodeSafetensors(bytes: Uint8Array, name = "the given bytes"): 
       const values = ELEMENTS[entry.type].read(own.buffer);
       if (values === undefined) refuse(`${entry.name} has elements that do not fit into int32`);
       const dtype = entry.type === "BOOL" ? "bool" : undefined;
-      return [entry.name, tensor(values!, { shape: entry.shape, dtype })];
+      const make = (): Tensor => tensor(values!, { shape: entry.shape, dtype });
+      return [entry.name, naming(`loadSafetensors: ${name}: ${entry.name}`, make)];
     }),
   );
 }
@@ -157,6 +175,10 @@ function readHeader(
     refuse("its header is not a JSON object");
   }
   const data = bytes.subarray(LENGTH_BYTES + size);
+  const metadata = Object.getOwnPropertyDescriptor(header, METADATA)?.value as unknown;
+  if (metadata !== undefined && !areTexts(metadata)) {
+    refuse(`its ${METADATA} is not an object of strings`);
+  }
   const entries = Object.entries(header)
     .filter(([name]) => name !== METADATA)
     .map(([name, value]) => readEntry(name, value, refuse));
@@ -177,13 +199,16 @@ function readHeader(
 const isSize = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;
 
+/** A tensor has fewer than 2^31 elements along a dimension. */
+const isDimension = (value: unknown): value is number => isSize(value) && value < 2 ** 31;
+
 function readEntry(name: string, value: unknown, refuse: (reason: string) => never): Entry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   if (!isElementType(dtype)) {
     const known = Object.keys(ELEMENTS).join(", ");
     return refuse(`${name} has dtype ${describe(dtype)}; known are ${known}`);
   }
-  if (!Array.isArray(shape) || !shape.every(isSize)) {
+  if (!Array.isArray(shape) || !shape.every(isDimension)) {
     return refuse(`${name} has shape ${describe(shape)}`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
