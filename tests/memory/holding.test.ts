@@ -83,7 +83,7 @@ describe.each(DEVICES)("held through training on %s", (device) => {
       }
       net.readers.length = 0;
       const { tensors } = memoryStats();
-      if (tensors < before / 2) collections++;
+      if (tensors < before) collections++;
       before = tensors;
       if (++step === STEPS) break;
     }
