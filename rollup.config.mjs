@@ -81,7 +81,8 @@ function layer(name, out) {
   return {
     input: entries(),
     plugins: [platform(name), sharedCore, esbuild({ target: "es2022" })],
-    external: name === "node" ? [/^node:/] : [],
+    // The GPU for Node is loaded when it is asked for, if it is installed.
+    external: name === "node" ? [/^node:/, "webgpu"] : [],
     onwarn: refuse,
     output: {
       dir: path.join(out, name),

@@ -64,6 +64,7 @@ function finish(operation: string, handle: number, options: TensorOptions): Tens
     tensor.dispose();
     tensor = converted;
   }
+  if (options.device === "webgpu") raw.moveToGpu(tensor.handle);
   return options.requiresGrad ? tensor.requiresGrad_() : tensor;
 }
 
@@ -78,7 +79,7 @@ function filled(
   const dtypeNumber = dtypeCode(operation, given.dtype);
   const shape = pack(operation, size);
   const handle = naming(operation, () => raw.full(shape, value, dtypeNumber));
-  return finish(operation, handle, { requiresGrad: given.requiresGrad });
+  return finish(operation, handle, { requiresGrad: given.requiresGrad, device: given.device });
 }
 
 /** A tensor of zeros. */

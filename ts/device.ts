@@ -1,32 +1,142 @@
 /** @file Devices: where tensors live and operations run. */
-import { describe } from "./check.js";
+import { describe, withDefaults } from "./check.js";
 import { ArgumentError, DeviceError } from "./errors.js";
+import { openGpu } from "./host/node.js";
+import { raw } from "./raw.js";
 
 /** Where a tensor lives: `"cpu"` (WASM with SIMD) or `"webgpu"`. */
 export type Device = "cpu" | "webgpu";
 
-const NO_WEBGPU =
-  'this version of Torchlet computes on "cpu" only: its WebGPU device is not part of it yet';
-
-/** Refuse a device that tensors cannot live on. */
-export function checkDevice(operation: string, device: unknown): Device {
-  if (device === "cpu") return device;
-  if (device === "webgpu") throw new DeviceError(`${operation}: ${NO_WEBGPU}`);
-  throw new ArgumentError(
-    `${operation}: device must be "cpu" or "webgpu", got ${describe(device)}`,
-  );
+/** Options of `useDevice("webgpu", ...)`. */
+export interface UseDeviceOptions {
+  /** Which adapter to prefer, where there are several. Default: the platform's choice. */
+  powerPreference?: "low-power" | "high-performance" | undefined;
+  /** A `GPU` object, as `navigator.gpu`, for platforms where Torchlet finds none (Deno, Dawn). */
+  gpu?: object | undefined;
 }
 
-/** Choose the fastest device of this machine: `"webgpu"` if there is a real GPU, else `"cpu"`. */
-export function bestDevice(): Promise<Device> {
-  return Promise.resolve("cpu");
+/** What `deviceInfo()` tells. */
+export interface DeviceInfo {
+  device: Device;
+  /** As the adapter names itself; empty where it does not, and on the CPU. */
+  vendor: string;
+  architecture: string;
+  description: string;
+  /** Whether a CPU does what a GPU should. */
+  software: boolean;
+  /** What the adapter allows; undefined on the CPU. */
+  limits?: {
+    /** Bytes of a tensor. */
+    maxTensorBytes: number;
+    /** Workgroups of a dispatch along an axis. */
+    maxWorkgroups: number;
+    /** Bytes of workgroup memory. */
+    maxWorkgroupMemory: number;
+    /** Storage buffers of a kernel. */
+    maxStorageBuffers: number;
+  };
+}
+
+const NAMES: readonly Device[] = ["cpu", "webgpu"];
+
+/** The device of a tensor of the core. */
+export function deviceOf(code: number): Device {
+  return NAMES[code]!;
+}
+
+/** Refuse what is no device, and a device that is not up. */
+export function checkDevice(operation: string, device: unknown): Device {
+  if (device !== "cpu" && device !== "webgpu") {
+    throw new ArgumentError(
+      `${operation}: device must be "cpu" or "webgpu", got ${describe(device)}`,
+    );
+  }
+  if (device === "webgpu" && !raw.gpuIsUp()) {
+    throw new DeviceError(
+      `${operation}: the device "webgpu" is not up: await useDevice("webgpu") or bestDevice() first`,
+    );
+  }
+  return device;
 }
 
 /**
- * Bring a device up before its first use.
+ * Choose the fastest device of this machine: `"webgpu"` if there is a real GPU, else `"cpu"`.
  *
- * @throws DeviceError that says why, if the device is not there.
+ * An adapter that a CPU imitates is slower than the CPU device and is passed over.
  */
-export function useDevice(device: Device): Promise<Device> {
-  return new Promise((resolve) => resolve(checkDevice("useDevice", device)));
+export async function bestDevice(): Promise<Device> {
+  try {
+    return (await bringUp({}, false)) ? "webgpu" : "cpu";
+  } catch {
+    return "cpu";
+  }
+}
+
+/**
+ * Bring a device up before its first use. Adapters that a CPU imitates will do.
+ *
+ * @throws DeviceError that says what was tried and what to do, if the device is not there.
+ */
+export async function useDevice(device: Device, options: UseDeviceOptions = {}): Promise<Device> {
+  if (device === "cpu") return device;
+  if (device !== "webgpu") return checkDevice("useDevice", device);
+  await bringUp(options, true);
+  return device;
+}
+
+const POWER = [undefined, "low-power", "high-performance"];
+
+async function bringUp(options: UseDeviceOptions, software: boolean): Promise<boolean> {
+  const { powerPreference, gpu } = withDefaults<Required<UseDeviceOptions>>("useDevice", options, {
+    powerPreference: undefined,
+    gpu: undefined,
+  });
+  const power = POWER.indexOf(powerPreference);
+  if (power < 0) {
+    throw new ArgumentError(
+      `useDevice: powerPreference must be "low-power" or "high-performance", got ${describe(powerPreference)}`,
+    );
+  }
+  // One that is up stays: tensors live on it.
+  if (raw.gpuIsUp()) return software || !deviceInfo("webgpu").software;
+  const opened = await openGpu(gpu);
+  if (typeof opened === "string") throw new DeviceError(`useDevice: ${opened}`);
+  try {
+    return await raw.requestGpu(power, software);
+  } finally {
+    opened.close();
+  }
+}
+
+/** Name a device and what it allows. Default: `"webgpu"` if it is up, else `"cpu"`. */
+export function deviceInfo(device: Device = raw.gpuIsUp() ? "webgpu" : "cpu"): DeviceInfo {
+  if (checkDevice("deviceInfo", device) === "cpu") {
+    return {
+      device,
+      vendor: "",
+      architecture: "wasm32, simd128",
+      description: "WebAssembly with SIMD, one thread",
+      software: false,
+    };
+  }
+  const [vendor = "", architecture = "", name = "", description = "", software] = raw.gpuInfo();
+  const [binding = 0, buffer = 0, groups = 0, shared = 0, buffers = 0] = raw.gpuLimits();
+  return {
+    device,
+    vendor,
+    architecture,
+    description: description || name,
+    software: software !== "",
+    limits: {
+      maxTensorBytes: Math.min(binding, buffer),
+      maxWorkgroups: groups,
+      maxWorkgroupMemory: shared,
+      maxStorageBuffers: buffers,
+    },
+  };
+}
+
+/** Wait until a device has done all it was asked for; throws what went wrong on it. */
+export async function synchronize(device: Device = "webgpu"): Promise<void> {
+  if (checkDevice("synchronize", device) === "webgpu") await raw.synchronizeGpu();
 }

@@ -32,6 +32,11 @@ export class DeviceError extends TorchletError {
   override name = "DeviceError";
 }
 
+/** The GPU device went away: its tensors are gone, and a new one has to be brought up. */
+export class DeviceLostError extends DeviceError {
+  override name = "DeviceLostError";
+}
+
 /** An allocation that failed. */
 export class OutOfMemoryError extends TorchletError {
   override name = "OutOfMemoryError";
@@ -53,6 +58,7 @@ const CLASSES: Record<ErrorKind, new (message: string) => TorchletError> = {
   argument: ArgumentError,
   index: IndexError,
   device: DeviceError,
+  "device-lost": DeviceLostError,
   memory: OutOfMemoryError,
   autograd: AutogradError,
 };

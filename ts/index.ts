@@ -2,12 +2,21 @@
 import "./methods.js";
 
 export * from "./create.js";
-export { bestDevice, type Device, useDevice } from "./device.js";
+export {
+  bestDevice,
+  type Device,
+  deviceInfo,
+  type DeviceInfo,
+  synchronize,
+  useDevice,
+  type UseDeviceOptions,
+} from "./device.js";
 export type { DType, TensorData } from "./dtype.js";
 export {
   ArgumentError,
   AutogradError,
   DeviceError,
+  DeviceLostError,
   DtypeError,
   FileError,
   IndexError,

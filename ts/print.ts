@@ -106,13 +106,16 @@ export function tensorToString(x: Tensor): string {
   if (x.isDisposed) return "tensor(disposed)";
   const suffixes: string[] = [];
   const isEmpty = x.numel() === 0;
-  if (isEmpty && x.ndim !== 1) suffixes.push(`size=[${x.shape.join(", ")}]`);
+  // The elements would have to be waited for: await x.cpu() shows them.
+  const hidden = !isEmpty && x.device !== "cpu";
+  if (hidden || (isEmpty && x.ndim !== 1)) suffixes.push(`size=[${x.shape.join(", ")}]`);
   if (isEmpty && x.dtype !== "float32") suffixes.push(`dtype=${x.dtype}`);
+  if (x.device !== "cpu") suffixes.push(`device=${x.device}`);
   const { gradFn } = x;
   if (gradFn !== null) suffixes.push(`gradFn=<${gradFn}>`);
   else if (x.requiresGrad) suffixes.push("requiresGrad=true");
 
-  let text = PREFIX + (isEmpty ? "[]" : layout(x));
+  let text = PREFIX + (hidden ? "..." : isEmpty ? "[]" : layout(x));
   let column = text.length - text.lastIndexOf("\n") + 1;
   for (const suffix of suffixes) {
     if (column + suffix.length + 2 > LINE) {

@@ -143,7 +143,7 @@ export type OperationName = Unary | Scalar | Binary | Choice | Reduction | Movem
 export type UpdateName = "sgd" | "adam";
 
 /** What kind of mistake the core reports; each has its own error class. */
-export type ErrorKind = "shape" | "dtype" | "argument" | "index" | "device" | "memory" | "autograd";
+export type ErrorKind = "shape" | "dtype" | "argument" | "index" | "device" | "device-lost" | "memory" | "autograd";
 
 /**
  * The exports of the WASM core.
@@ -196,6 +196,27 @@ export interface Raw {
   /** `[live bytes, peak live bytes, live storages, live handles, bytes of WASM memory]` */
   memoryStats(): Float64Array;
   resetPeakMemory(): void;
+
+  /** Sample `i` of an operation: `[number of inputs, handles..., arguments...]`, empty behind the last. */
+  sample(op: number, i: number): Float64Array;
+
+  /** 0: "cpu", 1: "webgpu" */
+  device(handle: number): number;
+  toGpu(handle: number): number;
+  moveToGpu(handle: number): void;
+  moveToCpu(handle: number): Promise<void>;
+  readGpu(handle: number): Promise<Uint32Array<ArrayBuffer>>;
+  flushGpu(): void;
+  synchronizeGpu(): Promise<void>;
+  gpuIsUp(): boolean;
+  requestGpu(power: number, software: boolean): Promise<boolean>;
+  destroyGpu(): void;
+  /** `[vendor, architecture, device, description, "software" or ""]` */
+  gpuInfo(): string[];
+  /** `[bytes of a binding, bytes of a buffer, workgroups, bytes of workgroup memory, storage buffers]` */
+  gpuLimits(): Float64Array;
+  /** `[live bytes, peak live bytes, bytes in the pool, buffers in use]` */
+  gpuMemoryStats(): Float64Array;
 
   newGenerator(): number;
   freeGenerator(gen: number): void;

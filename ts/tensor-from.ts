@@ -92,6 +92,7 @@ function finished(made: Tensor, dtype: number | undefined, options: TensorFromOp
     const { shape } = options;
     if (shape) then(apply("view", [result], [shape.length, ...shape]));
   }
+  if (options.device === "webgpu") raw.moveToGpu(result.handle);
   return options.requiresGrad ? result.requiresGrad_() : result;
 }
 

@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** @file The tensor: a handle of the core with PyTorch's face. */
 import { describe, withDefaults } from "./check.js";
-import { checkDevice, type Device } from "./device.js";
+import { checkDevice, type Device, deviceOf } from "./device.js";
 import { type DType, dtypeCode, dtypeOf, isDtype, type TensorData } from "./dtype.js";
-import { ArgumentError, IndexError } from "./errors.js";
+import { ArgumentError, DeviceError, IndexError } from "./errors.js";
 import { breathe, disown, own } from "./memory.js";
 import type { TensorMethods } from "./methods.js";
 import { tensorToString } from "./print.js";
@@ -18,7 +18,6 @@ export interface BackwardOptions {
   retainGraph?: boolean;
 }
 
-const CPU: Device = "cpu";
 const GONE = "the tensor is gone: dispose() or a scope() has freed it";
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type -- methods.ts gives the class these methods; only an interface merges with a class
@@ -70,7 +69,7 @@ export class Tensor {
 
   /** The device that holds the elements. */
   get device(): Device {
-    return CPU;
+    return deviceOf(raw.device(this.#alive("device")));
   }
 
   /** Number of dimensions. */
@@ -217,6 +216,22 @@ export class Tensor {
     return this.dtype === "int32" ? raw.readI32(handle) : raw.readBool(handle);
   }
 
+  /** The elements, whichever device they are on. */
+  async #readAsync(name: string): Promise<TensorData> {
+    const handle = this.#alive(name);
+    if (this.device === "cpu") {
+      const data = this.#read(name);
+      await breathe();
+      return data;
+    }
+    const dtype = this.dtype;
+    const words = await raw.readGpu(handle);
+    await breathe();
+    if (dtype === "float32") return new Float32Array(words.buffer, words.byteOffset, words.length);
+    if (dtype === "int32") return new Int32Array(words.buffer, words.byteOffset, words.length);
+    return Uint8Array.from(words);
+  }
+
   /** The one element as a number (0 or 1 for `bool`); on `"cpu"` only. */
   itemSync(): number {
     return raw.item(this.#alive("item"));
@@ -224,7 +239,10 @@ export class Tensor {
 
   /** The elements as nested lists of numbers, or of booleans for `bool`; on `"cpu"` only. */
   tolistSync(): NestedList {
-    const data = this.#read("tolist");
+    return this.#nested(this.#read("tolist"));
+  }
+
+  #nested(data: TensorData): NestedList {
     const shape = this.shape;
     const bool = this.dtype === "bool";
     const list = (dim: number, start: number, count: number): NestedList => {
@@ -236,38 +254,48 @@ export class Tensor {
   }
 
   /** Read the elements in row-major order, as they are at the time of the call. */
-  async data(): Promise<TensorData> {
-    const data = this.dataSync();
-    await breathe();
-    return data;
+  data(): Promise<TensorData> {
+    return this.#readAsync("data");
   }
 
   /** Read the one element as a number (0 or 1 for `bool`). */
   async item(): Promise<number> {
-    const value = this.itemSync();
-    await breathe();
-    return value;
+    if (this.numel() !== 1) return this.itemSync();
+    return (await this.#readAsync("item"))[0]!;
   }
 
   /** Read the elements as nested lists of numbers, or of booleans for `bool`. */
   async tolist(): Promise<NestedList> {
-    const list = this.tolistSync();
-    await breathe();
-    return list;
+    return this.#nested(await this.#readAsync("tolist"));
   }
 
-  /** Move to a device, or convert to a dtype. Gives this very tensor if there is nothing to do. */
+  /**
+   * Move to a device, or convert to a dtype. Gives this very tensor if there is nothing to do.
+   *
+   * The way back from `"webgpu"` takes time: `await x.cpu()`.
+   */
   to(target: Device | DType): Tensor {
     if (!isDtype(target)) {
-      checkDevice("to", target);
-      return this;
+      if (checkDevice("to", target) === this.device) return this;
+      if (target === "webgpu") return new Tensor(raw.toGpu(this.#alive("to")));
+      throw new DeviceError(
+        'to: a tensor on "webgpu" cannot be moved synchronously; await x.cpu() instead',
+      );
     }
     return target === this.dtype ? this : apply("cast", [this], [dtypeCode("to", target)]);
   }
 
-  /** This tensor on the CPU. */
-  cpu(): Tensor {
-    return this.to("cpu");
+  /** This tensor on the CPU, outside of the graph if it was elsewhere. */
+  async cpu(): Promise<Tensor> {
+    if (this.device === "cpu") return this;
+    const copy = this.detach();
+    try {
+      const own = apply("clone", [copy]);
+      await raw.moveToCpu(own.handle);
+      return own;
+    } finally {
+      copy.dispose();
+    }
   }
 
   /** This tensor as `float32`. */

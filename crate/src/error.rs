@@ -9,6 +9,7 @@ pub enum Kind {
     Argument,
     Index,
     Device,
+    DeviceLost,
     Memory,
     Autograd,
 }
@@ -21,6 +22,7 @@ impl Kind {
             Kind::Argument => "argument",
             Kind::Index => "index",
             Kind::Device => "device",
+            Kind::DeviceLost => "device-lost",
             Kind::Memory => "memory",
             Kind::Autograd => "autograd",
         }
@@ -55,6 +57,9 @@ impl Error {
     }
     pub fn memory(message: impl Into<String>) -> Self {
         Self::new(Kind::Memory, message)
+    }
+    pub fn device(message: impl Into<String>) -> Self {
+        Self::new(Kind::Device, message)
     }
     pub fn autograd(message: impl Into<String>) -> Self {
         Self::new(Kind::Autograd, message)

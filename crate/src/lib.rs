@@ -3,12 +3,14 @@
 //! - [`tensor`]: a tensor is a view (offset, shape, strides) of a reference-counted storage.
 //! - [`op`]: what an operation is; [`ops`]: every operation, one file each.
 //! - [`tape`]: `apply`, the only place that allocates outputs and records; `backward`.
+//! - [`gpu`]: the WebGPU device.
 //! - [`kernels`]: plain loops on slices that several operations share (matrix multiply, convolution).
 //! - [`random`]: PyTorch's generators.
 //! - [`raw`]: what is exported to TypeScript, as integer handles and typed arrays.
 
 pub mod args;
 pub mod error;
+pub mod gpu;
 pub mod kernels;
 pub mod op;
 pub mod ops;

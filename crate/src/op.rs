@@ -2,6 +2,7 @@
 use std::cell::{Ref, RefMut};
 
 use crate::error::{Error, Result};
+use crate::gpu::kernel::Plan;
 use crate::shape::Layout;
 use crate::tape::Context;
 use crate::tensor::{DType, Meta, Tensor};
@@ -22,6 +23,12 @@ pub trait Op: 'static {
 
     /// Plain loops: the specification. Every element of every output must be written.
     fn cpu(&self, x: &[Input<'_>], out: &mut [Output<'_>]) -> Result<()>;
+
+    /// The same computation as kernels for the GPU. Nothing was computed yet: only shapes, dtypes and layouts are
+    /// known, and the range of integers that were uploaded.
+    fn gpu(&self, _x: &[GpuInput<'_>], _out: &[Meta]) -> Result<Plan> {
+        Err(Error::new(crate::error::Kind::Device, "is not there on \"webgpu\" yet"))
+    }
 
     /// Overwrites `target`, the contiguous first input, with the first output, where that saves a copy.
     /// `x` are the other inputs; none of them shares the target's memory. `false`: not done.
@@ -114,6 +121,29 @@ impl<'a> Input<'a> {
 
     pub fn storage_f32(&self) -> &[f32] {
         bytemuck::cast_slice(self.storage())
+    }
+}
+
+/// An input of a kernel on the GPU.
+pub struct GpuInput<'a> {
+    pub meta: &'a Meta,
+    /// Where its elements lie in what the kernel binds: from its start, in order, unless the operation reads strides.
+    pub layout: &'a Layout,
+    /// The smallest and largest element, where they are known: integers that the host uploaded.
+    pub range: Option<(i32, i32)>,
+}
+
+impl<'a> GpuInput<'a> {
+    pub fn new(tensor: &'a Tensor) -> Self {
+        GpuInput { meta: tensor.meta(), layout: tensor.layout(), range: tensor.storage().range() }
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.meta.shape
+    }
+
+    pub fn numel(&self) -> usize {
+        self.meta.numel()
     }
 }
 

@@ -2,19 +2,34 @@
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::HashMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::gpu;
 
 /// Where a storage lies and its operations run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
     Cpu,
+    Gpu,
+}
+
+impl Device {
+    pub fn name(self) -> &'static str {
+        match self {
+            Device::Cpu => "cpu",
+            Device::Gpu => "webgpu",
+        }
+    }
 }
 
 /// Elements of four bytes: float32, int32, or bool as 0 and 1.
 pub struct Storage {
+    /// On the CPU; empty where they are on the GPU.
     words: RefCell<Vec<u32>>,
+    gpu: RefCell<Option<gpu::memory::Memory>>,
+    len: usize,
     version: Cell<u32>,
-    pub device: Device,
+    /// The smallest and largest integer, and the version for which they are right.
+    range: Cell<Option<(u32, i32, i32)>>,
 }
 
 impl Storage {
@@ -30,11 +45,78 @@ impl Storage {
     }
 
     fn from_words(words: Vec<u32>) -> Self {
-        Storage { words: RefCell::new(words), version: Cell::new(0), device: Device::Cpu }
+        Storage {
+            len: words.len(),
+            words: RefCell::new(words),
+            gpu: RefCell::new(None),
+            version: Cell::new(0),
+            range: Cell::new(None),
+        }
+    }
+
+    pub fn on_gpu(memory: gpu::memory::Memory) -> Self {
+        Storage {
+            len: memory.len,
+            words: RefCell::default(),
+            gpu: RefCell::new(Some(memory)),
+            version: Cell::new(0),
+            range: Cell::new(None),
+        }
+    }
+
+    pub fn device(&self) -> Device {
+        if self.gpu.borrow().is_some() {
+            Device::Gpu
+        } else {
+            Device::Cpu
+        }
+    }
+
+    /// The memory on the GPU.
+    pub fn gpu_memory(&self) -> Result<gpu::memory::Memory> {
+        let memory = self.gpu.borrow().clone();
+        memory.ok_or_else(|| Error::new(Kind::Device, "expected a tensor on \"webgpu\", got one on \"cpu\""))
+    }
+
+    /// Lets the storage lie in other memory, of the same length, from now on.
+    pub fn set_gpu_memory(&self, memory: gpu::memory::Memory) {
+        debug_assert_eq!(memory.len, self.len);
+        self.gpu.replace(Some(memory));
+    }
+
+    /// Moves the elements to the GPU. `integers`: whether their range is worth knowing.
+    pub fn move_to_gpu(&self, integers: bool, op: &str) -> Result<()> {
+        if self.device() == Device::Gpu {
+            return Ok(());
+        }
+        let memory = gpu::allocate(self.len, op)?;
+        gpu::upload(&memory, &self.words.borrow())?;
+        if integers {
+            let words = self.words.borrow();
+            let numbers = || words.iter().map(|&word| word as i32);
+            self.range.set(numbers().min().zip(numbers().max()).map(|(a, b)| (self.version.get(), a, b)));
+        }
+        self.gpu.replace(Some(memory));
+        self.free_words();
+        Ok(())
+    }
+
+    /// Takes elements that were read from the GPU.
+    pub fn move_to_cpu(&self, words: &[u32]) -> Result<()> {
+        let mut memory = POOL.with(|pool| pool.borrow_mut().take(self.len))?;
+        memory.copy_from_slice(words);
+        self.words.replace(memory);
+        self.gpu.replace(None);
+        Ok(())
+    }
+
+    /// The smallest and largest integer, if they are known.
+    pub fn range(&self) -> Option<(i32, i32)> {
+        self.range.get().filter(|(version, ..)| *version == self.version.get()).map(|(_, a, b)| (a, b))
     }
 
     pub fn len(&self) -> usize {
-        self.words.borrow().len()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
@@ -60,11 +142,19 @@ impl Storage {
     }
 }
 
-impl Drop for Storage {
-    fn drop(&mut self) {
-        let words = std::mem::take(self.words.get_mut());
+impl Storage {
+    fn free_words(&self) {
+        let words = self.words.take();
         // The pool is gone while a thread ends; its tensors then free their memory themselves.
         let _ = POOL.try_with(|pool| pool.borrow_mut().give_back(words));
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        if self.gpu.get_mut().is_none() {
+            self.free_words();
+        }
     }
 }
 

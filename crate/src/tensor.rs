@@ -4,7 +4,7 @@ use std::rc::{Rc, Weak};
 
 use crate::error::{Error, Result};
 use crate::shape::{checked_numel, Layout, Shape};
-use crate::storage::Storage;
+use crate::storage::{Device, Storage};
 use crate::tape::{self, Node};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,13 +137,32 @@ impl Tensor {
         Tensor(Rc::new(Inner { id: next_id(), storage, layout, meta, autograd: RefCell::default() }))
     }
 
-    /// A contiguous tensor with arbitrary content.
+    /// A contiguous tensor in memory of the GPU.
+    pub(crate) fn on_gpu(meta: &Meta, memory: crate::gpu::memory::Memory) -> Result<Self> {
+        let layout = Layout::contiguous(meta.shape.clone());
+        Ok(Self::new(Rc::new(Storage::on_gpu(memory)), layout, meta.dtype))
+    }
+
+    /// A contiguous tensor with arbitrary content, on the CPU.
     pub fn uninitialized(meta: &Meta) -> Result<Self> {
         let numel = checked_numel(&meta.shape)?;
         let storage = Rc::new(Storage::uninitialized(numel)?);
         Ok(Self::new(storage, Layout::contiguous(meta.shape.clone()), meta.dtype))
     }
 
+    /// A contiguous tensor of one value on a device.
+    pub fn full_on(device: Device, meta: &Meta, value: f64) -> Result<Self> {
+        match device {
+            Device::Cpu => Self::full(meta, value),
+            Device::Gpu => crate::ops::copy::fill_on_gpu(meta, value),
+        }
+    }
+
+    pub fn zeros_on(device: Device, meta: &Meta) -> Result<Self> {
+        Self::full_on(device, meta, 0.0)
+    }
+
+    /// A contiguous tensor of one value, on the CPU.
     pub fn full(meta: &Meta, value: f64) -> Result<Self> {
         let numel = checked_numel(&meta.shape)?;
         let storage = Rc::new(Storage::filled(numel, meta.dtype.word(value))?);
@@ -210,6 +229,9 @@ impl Tensor {
     }
     pub fn numel(&self) -> usize {
         self.0.meta.numel()
+    }
+    pub fn device(&self) -> Device {
+        self.0.storage.device()
     }
     pub fn is_contiguous(&self) -> bool {
         self.0.layout.is_contiguous()
@@ -302,6 +324,11 @@ impl Tensor {
 
     /// The words in order, borrowed where they lie so.
     pub fn read<R>(&self, f: impl FnOnce(&[u32]) -> R) -> Result<R> {
+        if self.device() != Device::Cpu {
+            return Err(Error::device(
+                "a tensor on \"webgpu\" cannot be read synchronously; await item(), data() or tolist() instead",
+            ));
+        }
         let whole = tape::no_grad(|| self.contiguous())?;
         let start = whole.layout().offset;
         let words: Ref<'_, Vec<u32>> = whole.storage().words();

@@ -1,6 +1,7 @@
 import { init, module } from "../../crate/Cargo.toml?custom";
 import type { Raw } from "../raw-types.js";
 import { type Host, servedFile } from "./host.js";
+import { lendGpu } from "./navigator.js";
 
 /** Dropping buffers of this size makes an engine collect: it knows their weight, not a handle's. */
 const BALLAST_BYTES = 128 * 2 ** 20;
@@ -18,6 +19,18 @@ export const loadCore: Host["loadCore"] = async () => {
   }
   // It is compiled while it arrives, if the server says that it is WASM.
   return (await init({ module: response })) as Raw;
+};
+
+export const openGpu: Host["openGpu"] = (gpu) => {
+  if (gpu !== undefined) return Promise.resolve(lendGpu(gpu));
+  if ((navigator as { gpu?: object }).gpu !== undefined) {
+    return Promise.resolve({ close: () => undefined });
+  }
+  return Promise.resolve(
+    isSecureContext
+      ? "this browser has no WebGPU (navigator.gpu is not there): take a current one, or the device \"cpu\""
+      : "WebGPU is there for secure pages only: serve this one from https: or from localhost",
+  );
 };
 
 export const collectGarbage: Host["collectGarbage"] = async (handedOut) => {

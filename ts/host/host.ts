@@ -12,6 +12,14 @@ export interface Host {
    */
   collectGarbage(handedOut: number): Promise<void>;
 
+  /**
+   * Put a `GPU` object where the core looks for one, `navigator.gpu`, until `close()`.
+   *
+   * @param gpu - the object to take; default: the platform's own
+   * @returns why there is none, if there is none
+   */
+  openGpu(gpu?: object): Promise<{ close(): void } | string>;
+
   /** Let the event loop turn once. */
   nextTurn(): Promise<void>;
 

@@ -8,11 +8,37 @@ import { runInNewContext } from "node:vm";
 import { init, module } from "../../crate/Cargo.toml?custom";
 import type { Raw } from "../raw-types.js";
 import { type Host, servedFile } from "./host.js";
+import { lendGpu } from "./navigator.js";
 
 export const loadCore: Host["loadCore"] = async () => {
   const bytes = await fs.readFile(module);
   return (await init({ module: await WebAssembly.compile(bytes) })) as Raw;
 };
+
+export const openGpu: Host["openGpu"] = async (gpu) => {
+  if (gpu !== undefined) return lendGpu(gpu);
+  let webgpu: { create(flags: string[]): object; globals: object };
+  try {
+    // Only who asks for a GPU needs the package.
+    webgpu = (await import("webgpu")) as unknown as typeof webgpu;
+  } catch (error) {
+    return (
+      "Node has no WebGPU of its own, and the package that brings it did not load: " +
+      `npm install webgpu (${error instanceof Error ? error.message.split("\n")[0] : String(error)})`
+    );
+  }
+  // The classes of its objects, by which the core tells one kind of error from another.
+  for (const [name, value] of Object.entries(webgpu.globals)) {
+    if (!(name in globalThis)) {
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    }
+  }
+  // It must not be collected as long as anything that came from it is in use.
+  dawn ??= webgpu.create([]);
+  return lendGpu(dawn);
+};
+
+let dawn: object | undefined;
 
 let collect: (() => void) | undefined;
 

@@ -2,9 +2,10 @@
 import { boolean, describe } from "../check.js";
 import { Callable } from "../callable.js";
 import { checkDevice, type Device } from "../device.js";
-import { ArgumentError, DtypeError } from "../errors.js";
+import { ArgumentError, DeviceError, DtypeError } from "../errors.js";
 import { isDtype } from "../dtype.js";
 import { keep } from "../memory.js";
+import { raw } from "../raw.js";
 import { Tensor } from "../tensor.js";
 import { loadInto, type LoadOptions, type LoadResult, type StateDict } from "./state.js";
 import { Parameter } from "./parameter.js";
@@ -177,13 +178,28 @@ export abstract class AnyModule extends Callable {
     return this.train(false);
   }
 
-  /** Move parameters and buffers to a device. */
+  /** Move parameters and buffers to a device. The way back from `"webgpu"` is `await module.cpu()`. */
   to(target: Device | "float32"): this {
     if (target === "float32") return this;
     if (isDtype(target)) {
       throw new DtypeError(`to: parameters can only be "float32", got ${describe(target)}`);
     }
-    checkDevice("to", target);
+    const device = checkDevice("to", target);
+    const tensors = [...this.parameters(), ...this.buffers()];
+    if (device === "cpu" && tensors.some((tensor) => tensor.device !== "cpu")) {
+      throw new DeviceError(
+        'to: a module on "webgpu" cannot be moved synchronously; await module.cpu() instead',
+      );
+    }
+    if (device === "webgpu") for (const tensor of tensors) raw.moveToGpu(tensor.handle);
+    return this;
+  }
+
+  /** Move parameters and buffers to the CPU. */
+  async cpu(): Promise<this> {
+    for (const tensor of [...this.parameters(), ...this.buffers()]) {
+      if (tensor.device !== "cpu") await raw.moveToCpu(tensor.handle);
+    }
     return this;
   }
 

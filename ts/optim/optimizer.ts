@@ -135,6 +135,8 @@ export abstract class Optimizer<Options extends object> {
   step<T>(closure?: () => T): T | undefined {
     const loss = closure ? enableGrad(closure) : undefined;
     for (const group of this.paramGroups) this.#stepGroup(group);
+    // Work for the GPU waits in a list until here: a step is one submission.
+    raw.flushGpu();
     return loss;
   }
 

@@ -3,10 +3,14 @@ use std::rc::Rc;
 
 use super::{sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
+use crate::gpu::kernel::{element, Kernel, Plan};
+use crate::gpu::strided::Axes;
+use crate::gpu;
 use crate::kernels::map;
-use crate::op::{Input, Op, Output};
+use crate::op::{GpuInput, Input, Op, Output};
 use crate::ops::view;
-use crate::shape;
+use crate::shape::{self, checked_numel};
+use crate::storage::Device;
 use crate::tape::{apply, no_grad, Context};
 use crate::tensor::{DType, Meta, Tensor};
 
@@ -26,6 +30,9 @@ impl Op for Contiguous {
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         map::gather(x[0].storage(), x[0].layout, out[0].words());
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        Ok(gather_on_gpu("contiguous", x, out))
     }
     fn backward(&self, _: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![Some(dy.clone())])
@@ -48,6 +55,9 @@ impl Op for Clone {
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         Contiguous.cpu(x, out)
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        Ok(gather_on_gpu("clone", x, out))
+    }
     fn backward(&self, _: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![Some(dy.clone())])
     }
@@ -69,8 +79,25 @@ impl Op for Cast {
         convert(x[0].words(), x[0].dtype(), out[0].words(), self.to);
         Ok(())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let statement = format!("  y[i] = {};", cast_expression("x[i]", x[0].meta.dtype, self.to));
+        let kernel = Kernel::elementwise("to", out[0].numel(), &statement);
+        Ok(kernel.input("x", 0, x).output("y", 0, out).into())
+    }
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![(ctx.meta(0).dtype == DType::F32).then(|| dy.clone())])
+    }
+}
+
+/// `value` of one dtype as another, in WGSL. Booleans are 0 and 1.
+pub fn cast_expression(value: &str, from: DType, to: DType) -> String {
+    match (from, to) {
+        _ if from == to => value.to_string(),
+        (DType::F32, DType::Bool) => format!("u32(!({value} == 0.0))"),
+        (_, DType::Bool) => format!("u32({value} != 0)"),
+        // Rust's and JavaScript's cast of NaN is 0; the one of WGSL is not defined.
+        (DType::F32, DType::I32) => format!("select(i32({value}), 0, is_nan({value}))"),
+        _ => format!("{}({value})", element(to)),
     }
 }
 
@@ -114,6 +141,14 @@ impl Op for Copy {
         }
         Ok(())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let source = shape::expand(x[1].layout, x[0].shape())?;
+        let value = cast_expression("x[x_at(i)]", x[1].meta.dtype, out[0].dtype);
+        let kernel = Kernel::elementwise("copy", out[0].numel(), &format!("  y[i] = {value};"))
+            .input("x", 1, x)
+            .output("y", 0, out);
+        Ok(Axes::new(x[0].shape(), &[&source]).add_to(kernel, &["x"]).into())
+    }
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let source = ctx.meta(1);
         let dx = if ctx.needs(1) && source.dtype == DType::F32 {
@@ -121,7 +156,7 @@ impl Op for Copy {
         } else {
             None
         };
-        Ok(vec![overwritten(ctx)?, dx])
+        Ok(vec![overwritten(ctx, dy)?, dx])
     }
 }
 
@@ -147,20 +182,23 @@ impl Op for Fill {
         out[0].words().fill(x[0].dtype().word(self.value));
         Ok(())
     }
+    fn gpu(&self, _: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        Ok(fill_kernel(&out[0], self.value).output("y", 0, out).into())
+    }
     fn cpu_in_place(&self, target: &mut Output, _: &[Input]) -> bool {
         let word = target.meta.dtype.word(self.value);
         target.words().fill(word);
         true
     }
-    fn backward(&self, ctx: &Context, _: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        Ok(vec![overwritten(ctx)?])
+    fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        Ok(vec![overwritten(ctx, dy)?])
     }
 }
 
 /// The gradient of values that were overwritten: zero, not none.
-fn overwritten(ctx: &Context) -> Result<Option<Tensor>> {
+fn overwritten(ctx: &Context, dy: &Tensor) -> Result<Option<Tensor>> {
     if ctx.needs(0) && ctx.meta(0).dtype == DType::F32 {
-        Tensor::zeros(ctx.meta(0)).map(Some)
+        Tensor::zeros_on(dy.device(), ctx.meta(0)).map(Some)
     } else {
         Ok(None)
     }
@@ -168,10 +206,58 @@ fn overwritten(ctx: &Context) -> Result<Option<Tensor>> {
 
 /// Writes `source`, of equal shape and dtype, into the memory of `target`, outside of autograd.
 pub fn write(target: &Tensor, source: &Tensor) -> Result<()> {
+    if target.device() == Device::Gpu {
+        return write_on_gpu(target, source);
+    }
     let ordered = no_grad(|| source.contiguous())?;
     let input = Input::new(&ordered);
     map::scatter(input.words(), &mut target.storage().words_mut(), target.layout());
     Ok(())
+}
+
+fn write_on_gpu(target: &Tensor, source: &Tensor) -> Result<()> {
+    let (to, n) = (target.storage().gpu_memory()?, target.numel());
+    if n == 0 {
+        return Ok(());
+    }
+    let mut from = source.clone();
+    if gpu::share(&to, &from.storage().gpu_memory()?) {
+        from = no_grad(|| apply(Clone, &[source]))?;
+    }
+    let axes = Axes::new(target.shape(), &[from.layout(), target.layout()]);
+    let x = [GpuInput::new(&from)];
+    let kernel = Kernel::elementwise("write", n, "  y[y_at(i)] = x[x_at(i)];")
+        .input("x", 0, &x)
+        .output("y", 0, &[target.meta().clone()]);
+    gpu::record("copy_", axes.add_to(kernel, &["x", "y"]).into(), &[from.storage().gpu_memory()?], &[to])
+}
+
+/// A new tensor on the GPU with one value.
+pub fn fill_on_gpu(meta: &Meta, value: f64) -> Result<Tensor> {
+    let memory = gpu::allocate(checked_numel(&meta.shape)?, "full")?;
+    let tensor = Tensor::on_gpu(meta, memory.clone())?;
+    if meta.numel() > 0 {
+        let kernel = fill_kernel(meta, value).output("y", 0, &[meta.clone()]);
+        gpu::record("full", kernel.into(), &[], &[memory])?;
+    }
+    Ok(tensor)
+}
+
+/// Writes the word that stands for `value` to every element of `y`.
+fn fill_kernel(meta: &Meta, value: f64) -> Kernel {
+    let kind = element(meta.dtype);
+    let word = meta.dtype.word(value);
+    Kernel::elementwise("fill", meta.numel(), &format!("  y[i] = bitcast<{kind}>(p.word);"))
+        .u32("word", word as usize)
+}
+
+/// The elements of a strided input in order.
+fn gather_on_gpu(name: &'static str, x: &[GpuInput], out: &[Meta]) -> Plan {
+    let axes = Axes::new(x[0].shape(), &[x[0].layout]);
+    let kernel = Kernel::elementwise(name, out[0].numel(), "  y[i] = x[x_at(i)];")
+        .input("x", 0, x)
+        .output("y", 0, out);
+    axes.add_to(kernel, &["x"]).into()
 }
 
 pub fn cast(x: &Tensor, to: DType) -> Result<Tensor> {

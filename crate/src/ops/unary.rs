@@ -4,7 +4,8 @@ use std::rc::Rc;
 use super::{sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
 use crate::kernels::integer;
-use crate::op::{Input, Op, Output, Saves};
+use crate::gpu::kernel::{Plan, Pointwise};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
 
@@ -14,6 +15,12 @@ pub struct Params {
     a: f32,
     b: f32,
     exact: [f64; 2],
+}
+
+impl Params {
+    fn numbers(&self) -> [f32; 2] {
+        [self.a, self.b]
+    }
 }
 
 /// What a row's gradient reads besides `dy`.
@@ -40,6 +47,10 @@ struct Row {
     reads: Reads,
     /// (what it reads, dy, dx)
     grad: fn(&[f32], &[f32], &mut [f32], Params),
+    /// The same in WGSL: the name of x, and y.
+    wgsl: [&'static str; 2],
+    /// The names of what the gradient reads and of dy, and dx.
+    wgsl_grad: [&'static str; 3],
 }
 
 /// The functions that rows use, under WGSL's names, so that a row can mean the same in both languages.
@@ -125,6 +136,15 @@ pub mod wgsl {
     pub fn softplus(x: f32) -> f32 {
         select(log1p(exp(x)), x, x > 20.0)
     }
+    pub fn gelu_tanh_grad(x: f32, dy: f32) -> f32 {
+        let t = tanh(super::GELU_SCALE * (x + super::GELU_CUBIC * x * x * x));
+        let slope = super::GELU_SCALE * (1.0 + 3.0 * super::GELU_CUBIC * x * x);
+        dy * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope)
+    }
+    pub fn mish_grad(x: f32, dy: f32) -> f32 {
+        let t = tanh(softplus(x));
+        dy * (t + x * sigmoid(x) * (1.0 - t * t))
+    }
     /// With the sign of `y`, as Python's `%`.
     pub fn remainder(x: f32, y: f32) -> f32 {
         let rest = x % y;
@@ -184,6 +204,8 @@ macro_rules! rows {
                     *o = f(r, dy, params);
                 }
             },
+            wgsl: [stringify!($x), stringify!($value)],
+            wgsl_grad: [stringify!($r), stringify!($dy), stringify!($gradient)],
         }),*]
     };
 }
@@ -219,15 +241,9 @@ static ROWS: &[Row] = rows! {
     "gelu" "gelu" 0         |x, p| 0.5 * x * (1.0 + erf(x * SQRT_1_2));
         x |x, dy, p| dy * (0.5 * (1.0 + erf(x * SQRT_1_2)) + x * NORMAL_DENSITY * exp(-0.5 * x * x));
     "gelu_tanh" "gelu" 0    |x, p| 0.5 * x * (1.0 + tanh(GELU_SCALE * (x + GELU_CUBIC * x * x * x)));
-        x |x, dy, p| {
-            let t = tanh(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
-            dy * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * GELU_SCALE * (1.0 + 3.0 * GELU_CUBIC * x * x))
-        };
+        x |x, dy, p| gelu_tanh_grad(x, dy);
     "mish" "mish" 0         |x, p| x * tanh(softplus(x));
-        x |x, dy, p| {
-            let t = tanh(softplus(x));
-            dy * (t + x * sigmoid(x) * (1.0 - t * t))
-        };
+        x |x, dy, p| mish_grad(x, dy);
     "hardswish" "hardswish" 0 |x, p| x * clamp(x + 3.0, 0.0, 6.0) / 6.0;
         x |x, dy, p| select(select(dy * (x / 3.0 + 0.5), dy, x >= 3.0), 0.0, x <= -3.0);
     "hardsigmoid" "hardsigmoid" 0 |x, p| clamp(x + 3.0, 0.0, 6.0) / 6.0;
@@ -319,6 +335,14 @@ impl Op for Unary {
         Ok(())
     }
 
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        if x[0].meta.dtype != DType::F32 {
+            return Err(Error::device("integers are not there on \"webgpu\" yet"));
+        }
+        let [value, expression] = self.row.wgsl;
+        Ok(Plan::Pointwise(Pointwise { value, read: None, expression, numbers: self.params.numbers() }))
+    }
+
     fn cpu_in_place(&self, target: &mut Output, _: &[Input]) -> bool {
         let float = target.meta.dtype == DType::F32;
         if float {
@@ -355,6 +379,11 @@ impl Op for UnaryGrad {
         let read = x.get(1).map_or(dy, Input::f32);
         (self.0.row.grad)(read, dy, out[0].f32(), self.0.params);
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        let [read, value, expression] = self.0.row.wgsl_grad;
+        let read = (x.len() > 1).then_some(read);
+        Ok(Plan::Pointwise(Pointwise { value, read, expression, numbers: self.0.params.numbers() }))
     }
 }
 

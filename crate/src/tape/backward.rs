@@ -6,6 +6,7 @@ use super::{edge_of, no_grad, Edge, Node};
 use crate::error::{Error, Result};
 use crate::op::{Input, Op, Output};
 use crate::ops::binary;
+use crate::storage::Device;
 use crate::tensor::{DType, Tensor};
 
 /// Adds d`root`/d`leaf`, times `gradient`, to the gradient of every leaf that asked for one.
@@ -28,7 +29,7 @@ fn sweep(root: &Tensor, gradient: Option<&Tensor>, retain_graph: bool) -> Result
                 root.dtype().name()
             )))
         }
-        None if root.numel() == 1 => Tensor::full(root.meta(), 1.0)?,
+        None if root.numel() == 1 => Tensor::full_on(root.device(), root.meta(), 1.0)?,
         None => {
             return Err(Error::autograd(format!(
                 "grad can be implicitly created only for scalar outputs, this one has shape {:?}",
@@ -83,7 +84,7 @@ impl Pending {
 
 /// `sum += dx`, in place where nobody else can see `sum`.
 fn add_to(sum: &mut Tensor, dx: Tensor) -> Result<()> {
-    if sum.is_unshared() && sum.is_contiguous() && dx.is_contiguous() && sum.shape() == dx.shape() {
+    if sum.device() == Device::Cpu && sum.is_unshared() && sum.is_contiguous() && dx.is_contiguous() && sum.shape() == dx.shape() {
         binary::add().cpu_in_place(&mut Output::new(sum), &[Input::new(&dx)]);
     } else {
         *sum = binary::add().of(sum, &dx)?;

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::op::{Input, Op, Output};
 use crate::ops::copy;
 use crate::shape::Layout;
+use crate::storage::Device;
 use crate::tensor::{DType, Meta, Tensor};
 
 /// `target = op(target, x...)`, written into the target's storage.
@@ -103,6 +104,10 @@ fn check_target(target: &Tensor, record: bool) -> Result<()> {
 
 /// Writes the first output into `target`; returns the other outputs, which `backward` may want.
 fn write(op: &dyn Op, target: &Tensor, x: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let inputs: Vec<&Tensor> = std::iter::once(target).chain(x.iter().copied()).collect();
+    if super::common_device(&inputs)? == Device::Gpu {
+        return write_on_gpu(op, target, &inputs);
+    }
     let aliased = x.iter().any(|t| Rc::ptr_eq(t.storage(), target.storage()));
     if target.is_contiguous() && !aliased {
         let ordered = ordered_inputs(op, x)?;
@@ -111,10 +116,25 @@ fn write(op: &dyn Op, target: &Tensor, x: &[&Tensor]) -> Result<Vec<Tensor>> {
             return Ok(vec![]);
         }
     }
-    let inputs: Vec<&Tensor> = std::iter::once(target).chain(x.iter().copied()).collect();
     let mut outputs = compute(op, &inputs)?;
     let result = outputs.remove(0);
     copy::write(target, &result)?;
+    Ok(outputs)
+}
+
+/// As [`write`]: the output becomes the memory of the target's storage, or is copied into its part of it.
+fn write_on_gpu(op: &dyn Op, target: &Tensor, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+    if target.device() != Device::Gpu {
+        return Err(Error::device("a tensor on \"cpu\" cannot take values from \"webgpu\""));
+    }
+    let mut outputs = compute(op, inputs)?;
+    let result = outputs.remove(0);
+    let whole = target.is_contiguous() && target.numel() == target.storage().len();
+    if whole {
+        target.storage().set_gpu_memory(result.storage().gpu_memory()?);
+    } else {
+        copy::write(target, &result)?;
+    }
     Ok(outputs)
 }
 
@@ -142,13 +162,13 @@ impl Slices {
         dy: &Tensor,
         backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>>,
     ) -> Result<Vec<Option<Tensor>>> {
-        let whole = Tensor::zeros(&Meta::new(vec![self.storage], DType::F32))?;
+        let whole = Tensor::zeros_on(dy.device(), &Meta::new(vec![self.storage], DType::F32))?;
         copy::write(&whole.with_layout(self.base.clone()), dy)?;
         let slice = whole.with_layout(self.view.clone());
         let mut gradients = backward(&super::apply(copy::Clone, &[&slice])?)?;
         match gradients[0].take() {
             Some(dx) => copy::write(&slice, &dx)?,
-            None => copy::write(&slice, &Tensor::zeros(&Meta::f32(self.shape.clone()))?)?,
+            None => copy::write(&slice, &Tensor::zeros_on(dy.device(), &Meta::f32(self.shape.clone()))?)?,
         }
         gradients[0] = Some(super::apply(copy::Clone, &[&whole.with_layout(self.base.clone())])?);
         Ok(gradients)

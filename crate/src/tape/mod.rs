@@ -11,8 +11,10 @@ pub use node::{Context, Node};
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::gpu;
 use crate::op::{Input, Op, Output};
+use crate::storage::Device;
 use crate::tensor::{DType, Meta, Tensor, View};
 
 thread_local! {
@@ -77,13 +79,47 @@ fn metas(x: &[&Tensor]) -> Vec<Meta> {
 /// Allocates the outputs of `op` and fills them, without a trace in the graph.
 fn compute(op: &dyn Op, x: &[&Tensor]) -> Result<Vec<Tensor>> {
     let metas: Vec<&Meta> = x.iter().map(|t| t.meta()).collect();
-    let outputs = op.outputs(&metas)?.iter().map(Tensor::uninitialized).collect::<Result<Vec<_>>>()?;
+    let outputs = op.outputs(&metas)?;
+    if common_device(x)? == Device::Gpu {
+        let x = on_gpu(x)?;
+        return gpu::run(op, &x.iter().collect::<Vec<_>>(), &outputs);
+    }
+    let outputs = outputs.iter().map(Tensor::uninitialized).collect::<Result<Vec<_>>>()?;
     let ordered = ordered_inputs(op, x)?;
     let inputs: Vec<Input> = ordered.iter().map(Input::new).collect();
     let mut slots: Vec<Output> = outputs.iter().map(Output::new).collect();
     op.cpu(&inputs, &mut slots)?;
     drop(slots);
     Ok(outputs)
+}
+
+/// Where an operation on these tensors runs. A number on the CPU joins tensors on the GPU, as in PyTorch.
+pub(crate) fn common_device(x: &[&Tensor]) -> Result<Device> {
+    let on_gpu = |t: &&&Tensor| t.device() == Device::Gpu;
+    if !x.iter().any(|t| on_gpu(&t)) {
+        return Ok(Device::Cpu);
+    }
+    match x.iter().find(|t| !on_gpu(t) && !t.shape().is_empty()) {
+        None => Ok(Device::Gpu),
+        Some(stranger) => Err(Error::device(format!(
+            "expected all tensors to be on the same device, but found at least two, \"webgpu\" and \"cpu\": \
+             the one of shape {:?} is on \"cpu\"; move it with .to(\"webgpu\")",
+            stranger.shape()
+        ))),
+    }
+}
+
+/// The same tensors, numbers of the CPU uploaded.
+pub(crate) fn on_gpu(x: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let move_over = |t: &Tensor| {
+        if t.device() == Device::Gpu {
+            return Ok(t.clone());
+        }
+        let copy = apply(crate::ops::copy::Clone, &[&t.detach()])?;
+        copy.storage().move_to_gpu(copy.dtype() == DType::I32, "to")?;
+        Ok(copy)
+    };
+    no_grad(|| x.iter().map(|t| move_over(t)).collect())
 }
 
 /// The inputs as `op` wants them: contiguous, unless it reads strides.

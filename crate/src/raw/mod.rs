@@ -1,6 +1,8 @@
 //! What TypeScript sees: integer handles of tensors, numbers as f64, and typed arrays for up- and download.
 //!
 //! Numbers cross as f64 because wasm-bindgen turns -1, NaN and 2.5 into some `u32` without a word; `Args` checks them.
+mod gpu;
+
 use std::cell::RefCell;
 
 use js_sys::Function;
@@ -105,6 +107,19 @@ pub fn apply_in_place(op: u32, target: Handle, inputs: &[Handle], args: &[f64]) 
     with_operation(op, |operation| {
         let named = |e: Error| e.of(operation.name);
         operation.run_in_place(&get(target).map_err(named)?, &get_all(inputs).map_err(named)?, args)
+    })
+}
+
+/// Sample `i` of an operation, for tests that run over all of them: [number of inputs, their handles, arguments].
+/// Empty where there is no such sample.
+#[wasm_bindgen]
+pub fn sample(op: u32, i: u32) -> Result<Vec<f64>> {
+    with_operation(op, |operation| {
+        let Some(sample) = (operation.samples)().into_iter().nth(i as usize) else { return Ok(vec![]) };
+        let mut numbers = vec![sample.inputs.len() as f64];
+        numbers.extend(sample.inputs.into_iter().map(|input| give(input) as f64));
+        numbers.extend(sample.args);
+        Ok(numbers)
     })
 }
 

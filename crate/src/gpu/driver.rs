@@ -1,0 +1,90 @@
+//! What the queue needs of a GPU, and a stand-in that runs nothing, for tests of everything but the numbers.
+use std::rc::Rc;
+
+use super::memory::{BufferId, Region};
+
+/// What an adapter allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a storage buffer's binding.
+    pub binding: u64,
+    /// Bytes of a buffer.
+    pub buffer: u64,
+    /// Workgroups of a dispatch along an axis.
+    pub groups: u32,
+    /// Bytes of workgroup memory.
+    pub shared: u32,
+    /// Storage buffers of a kernel.
+    pub storage_buffers: u32,
+}
+
+impl Limits {
+    /// What every WebGPU has.
+    pub const LEAST: Limits =
+        Limits { binding: 128 << 20, buffer: 256 << 20, groups: 65_535, shared: 16_384, storage_buffers: 8 };
+}
+
+/// A dispatch, ready to be encoded.
+pub struct Command<'a> {
+    pub label: &'a str,
+    pub source: &'a Rc<str>,
+    /// The storage buffers in order, and whether each is written.
+    pub regions: &'a [(Region, bool)],
+    /// Where its numbers lie in the uniform buffer, in bytes.
+    pub uniform: u32,
+    pub grid: [u32; 3],
+}
+
+/// Bytes between the uniforms of two dispatches.
+/// <https://www.w3.org/TR/webgpu/#dom-supported-limits-minuniformbufferoffsetalignment>
+pub const UNIFORM_STRIDE: usize = 256;
+/// Bytes of a dispatch's uniform, at most.
+pub const UNIFORM_BYTES: usize = 512;
+/// Bytes of the uniform buffer: room for a list of some 250 dispatches.
+pub const UNIFORM_BUFFER: usize = 64 << 10;
+
+/// A copy into a buffer that the host can read, at the end of a submission.
+pub type ReadBack = (Region, BufferId);
+
+pub trait Driver {
+    fn limits(&self) -> Limits;
+    fn create(&mut self, id: BufferId, bytes: usize, op: &str);
+    /// A buffer for [`ReadBack`].
+    fn create_staging(&mut self, id: BufferId, bytes: usize);
+    fn destroy(&mut self, id: BufferId);
+    /// Writes before whatever is submitted next.
+    fn write(&mut self, region: Region, words: &[u32]);
+    /// Runs the commands in order, as one submission with one upload of all uniforms.
+    fn submit(&mut self, uniforms: &[u32], commands: &[Command], read: Option<ReadBack>);
+    fn as_any(&mut self) -> &mut dyn std::any::Any;
+}
+
+/// Notes what it is asked for.
+#[derive(Default)]
+pub struct Recorder {
+    pub sources: Vec<(String, Rc<str>)>,
+    pub submissions: Vec<usize>,
+    pub created: usize,
+    pub writes: usize,
+}
+
+impl Driver for Recorder {
+    fn limits(&self) -> Limits {
+        Limits::LEAST
+    }
+    fn create(&mut self, _: BufferId, _: usize, _: &str) {
+        self.created += 1;
+    }
+    fn create_staging(&mut self, _: BufferId, _: usize) {}
+    fn destroy(&mut self, _: BufferId) {}
+    fn write(&mut self, _: Region, _: &[u32]) {
+        self.writes += 1;
+    }
+    fn submit(&mut self, _: &[u32], commands: &[Command], _: Option<ReadBack>) {
+        self.submissions.push(commands.len());
+        self.sources.extend(commands.iter().map(|c| (c.label.to_string(), c.source.clone())));
+    }
+    fn as_any(&mut self) -> &mut dyn std::any::Any {
+        self
+    }
+}

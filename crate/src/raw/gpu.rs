@@ -1,0 +1,199 @@
+//! The WebGPU device as TypeScript sees it.
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+
+use super::{get, give, Handle};
+use crate::error::{Error, Kind, Result};
+use crate::gpu;
+use crate::storage::Device;
+use crate::tape::{self, no_grad};
+use crate::tensor::{DType, Tensor};
+
+/// 0: "cpu", 1: "webgpu".
+#[wasm_bindgen]
+pub fn device(handle: Handle) -> Result<u32> {
+    Ok((get(handle)?.device() == Device::Gpu) as u32)
+}
+
+/// A copy on the GPU.
+#[wasm_bindgen(js_name = toGpu)]
+pub fn to_gpu(handle: Handle) -> Result<Handle> {
+    let tensor = get(handle)?;
+    if tape::is_grad_enabled() && tensor.requires_grad() {
+        return Err(Error::autograd(
+            "no gradient passes from one device to another: move the tensor first, then let it require gradients",
+        )
+        .of("to"));
+    }
+    let copies = tape::on_gpu(&[&tensor.detach()]).map_err(|e| e.of("to"))?;
+    Ok(give(copies.into_iter().next().unwrap_or(tensor)))
+}
+
+/// Moves the memory of a tensor, and of all that share it, to the GPU.
+#[wasm_bindgen(js_name = moveToGpu)]
+pub fn move_to_gpu(handle: Handle) -> Result<()> {
+    let tensor = get(handle)?;
+    for t in [Some(tensor.clone()), tensor.grad()].into_iter().flatten() {
+        t.storage().move_to_gpu(t.dtype() == DType::I32, "to").map_err(|e| e.of("to"))?;
+    }
+    Ok(())
+}
+
+/// Submits what was asked of the GPU so far.
+#[wasm_bindgen(js_name = flushGpu)]
+pub fn flush_gpu() -> Result<()> {
+    gpu::flush_if_up()
+}
+
+/// [live bytes, peak of them, bytes in the pool, buffers in use]
+#[wasm_bindgen(js_name = gpuMemoryStats)]
+pub fn gpu_memory_stats() -> Vec<f64> {
+    let stats = gpu::memory_stats();
+    vec![stats.live as f64, stats.peak as f64, stats.pooled as f64, stats.storages as f64]
+}
+
+/// Whether a device is up and not lost.
+#[wasm_bindgen(js_name = gpuIsUp)]
+pub fn gpu_is_up() -> bool {
+    gpu::is_up()
+}
+
+/// The words of a tensor on the GPU, in order.
+#[wasm_bindgen(js_name = readGpu)]
+pub async fn read_gpu(handle: Handle) -> std::result::Result<Vec<u32>, JsValue> {
+    let tensor = get(handle).map_err(|e| e.of("data"))?;
+    Ok(read(&tensor).await.map_err(|e| e.of("data"))?)
+}
+
+/// Moves the memory of a tensor, and of all that share it, to the CPU.
+#[wasm_bindgen(js_name = moveToCpu)]
+pub async fn move_to_cpu(handle: Handle) -> std::result::Result<(), JsValue> {
+    let tensor = get(handle).map_err(|e| e.of("cpu"))?;
+    for t in [Some(tensor.clone()), tensor.grad()].into_iter().flatten() {
+        if t.device() == Device::Gpu {
+            let whole = t.with_layout(crate::shape::Layout::contiguous(vec![t.storage().len()]));
+            let words = read(&whole).await.map_err(|e| e.of("cpu"))?;
+            t.storage().move_to_cpu(&words)?;
+        }
+    }
+    Ok(())
+}
+
+/// Resolves when the GPU has done all it was asked for; rejects with what went wrong.
+#[wasm_bindgen(js_name = synchronizeGpu)]
+pub async fn synchronize_gpu() -> std::result::Result<(), JsValue> {
+    if !gpu::is_up() {
+        return Ok(());
+    }
+    // A read is the one thing that every engine reports errors before.
+    let memory = gpu::allocate(1, "synchronize")?;
+    read_memory(&memory).await.map_err(|e| e.of("synchronize"))?;
+    Ok(())
+}
+
+async fn read(tensor: &Tensor) -> Result<Vec<u32>> {
+    let whole = no_grad(|| tensor.contiguous())?;
+    if whole.numel() == 0 {
+        return Ok(vec![]);
+    }
+    let memory = whole.storage().gpu_memory()?;
+    let start = whole.layout().offset;
+    read_memory(&memory.part(start, whole.numel())).await
+}
+
+async fn read_memory(memory: &gpu::memory::Memory) -> Result<Vec<u32>> {
+    let (device, staging) = gpu::start_read(memory)?;
+    let mapped = match map(device, staging)? {
+        Some(promise) => wasm_bindgen_futures::JsFuture::from(promise).await.is_ok(),
+        None => false,
+    };
+    gpu::check_device(device)?;
+    gpu::take_fault()?;
+    let words = if mapped { words(device, staging)? } else { None };
+    gpu::finish_read(device, staging, memory.len.max(1) * 4);
+    words.ok_or_else(|| Error::new(Kind::Device, "the GPU did not give the memory to the host"))
+}
+
+#[cfg(target_arch = "wasm32")]
+mod web {
+    use super::*;
+    use crate::gpu::web::{AdapterInfo, Web};
+
+    fn with_web<R>(device: u32, f: impl FnOnce(&mut Web) -> Option<R>) -> Result<Option<R>> {
+        gpu::with_driver_of(device, |driver| driver.as_any().downcast_mut::<Web>().and_then(f))
+    }
+
+    pub fn map(device: u32, staging: u32) -> Result<Option<Promise>> {
+        with_web(device, |web| web.map(staging))
+    }
+
+    pub fn words(device: u32, staging: u32) -> Result<Option<Vec<u32>>> {
+        with_web(device, |web| web.mapped(staging))
+    }
+
+    thread_local! {
+        static INFO: std::cell::RefCell<AdapterInfo> = std::cell::RefCell::default();
+    }
+
+    /// Brings a device up that `navigator.gpu` gives. `power`: 0 no preference, 1 low power, 2 high performance.
+    /// `software`: whether an adapter will do that a CPU imitates. Resolves to whether a device is up.
+    #[wasm_bindgen(js_name = requestGpu)]
+    pub async fn request_gpu(power: u32, software: bool) -> std::result::Result<bool, JsValue> {
+        let web = Web::request((power > 0).then_some(power == 2)).await.map_err(|e| e.of("useDevice"))?;
+        if web.info.software && !software {
+            web.destroy_device();
+            return Ok(false);
+        }
+        INFO.replace(web.info.clone());
+        gpu::start(|device| {
+            web.watch(move |why| gpu::set_lost(device, why), gpu::set_fault);
+            Box::new(web)
+        });
+        Ok(true)
+    }
+
+    /// [vendor, architecture, device, description, "software" or ""]
+    #[wasm_bindgen(js_name = gpuInfo)]
+    pub fn gpu_info() -> Vec<String> {
+        let info = INFO.with_borrow(Clone::clone);
+        let software = if info.software { "software" } else { "" };
+        vec![info.vendor, info.architecture, info.device, info.description, software.into()]
+    }
+
+    /// [bytes of a binding, bytes of a buffer, workgroups along an axis, bytes of workgroup memory, storage buffers]
+    #[wasm_bindgen(js_name = gpuLimits)]
+    pub fn gpu_limits() -> Result<Vec<f64>> {
+        let limits = gpu::limits()?;
+        Ok(vec![
+            limits.binding as f64,
+            limits.buffer as f64,
+            limits.groups as f64,
+            limits.shared as f64,
+            limits.storage_buffers as f64,
+        ])
+    }
+
+    /// Gives the device up: tensors on it are lost.
+    #[wasm_bindgen(js_name = destroyGpu)]
+    pub fn destroy_gpu() -> Result<()> {
+        gpu::with_driver(|driver| {
+            if let Some(web) = driver.as_any().downcast_mut::<Web>() {
+                web.destroy_device();
+            }
+        })
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+use web::{map, words};
+
+/// Only the driver for WebGPU reads.
+#[cfg(not(target_arch = "wasm32"))]
+fn map(_: u32, _: u32) -> Result<Option<Promise>> {
+    Ok(None)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn words(_: u32, _: u32) -> Result<Option<Vec<u32>>> {
+    Ok(None)
+}
