@@ -18,6 +18,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "webgpu",
+          include: ["tests/**/*.test.ts"],
+          exclude: ["tests/packaging/**"],
+          setupFiles: ["tests/setup.ts"],
+          env: { TORCHLET_DEVICE: "webgpu" },
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "packaging",
           include: ["tests/packaging/**/*.test.ts"],
           testTimeout: 180_000,

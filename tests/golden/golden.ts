@@ -1,6 +1,7 @@
 /** @file Reads the golden files that make_golden.py writes: programs, inputs from seeds, results in base64. */
 import { readFileSync } from "node:fs";
 import { type DType, type Tensor, tensor } from "torchlet";
+import { device } from "../device.js";
 
 /** A tensor in a golden file. */
 export interface Stored {
@@ -63,7 +64,7 @@ const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b,
 
 /** A float32 tensor of `fill`. */
 export function filled(seed: number, shape: number[], lo?: number, hi?: number): Tensor {
-  return tensor(fill(seed, size(shape), lo, hi), { shape });
+  return tensor(fill(seed, size(shape), lo, hi), { shape, device });
 }
 
 /** Make an input of a case. */
@@ -77,13 +78,13 @@ export function input({
   grad,
 }: StoredInput): Tensor {
   const data = values ? Float32Array.from(values, Number) : fill(seed!, size(shape), lo, hi);
-  if (dtype === "int32") return tensor(Int32Array.from(data, Math.floor), { shape });
+  if (dtype === "int32") return tensor(Int32Array.from(data, Math.floor), { shape, device });
   if (dtype === "bool")
     return tensor(
       Uint8Array.from(data, (v) => Number(v >= 0.5)),
-      { shape, dtype },
+      { shape, dtype, device },
     );
-  return tensor(data, { shape, requiresGrad: grad === true });
+  return tensor(data, { shape, device, requiresGrad: grad === true });
 }
 
 /** The values of a stored tensor. */

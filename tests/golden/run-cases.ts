@@ -1,6 +1,7 @@
 /** @file Runs the cases of a golden file: results, gradients and refusals. */
 import { describe, expect, test } from "vitest";
 import * as torch from "torchlet";
+import { device } from "../device.js";
 import { type Case, fill, golden, input } from "./golden.js";
 
 type Program = (
@@ -27,7 +28,7 @@ async function check(c: Case, code: string): Promise<void> {
   }
   if (!c.backward) return;
   const root = outputs[c.backward]!;
-  root.backward(torch.tensor(fill(c.seed!, root.numel(), -1, 1), { shape: root.shape }));
+  root.backward(torch.tensor(fill(c.seed!, root.numel(), -1, 1), { shape: root.shape, device }));
   const tolerance = { rtol: c.gradRtol ?? 1e-4, atol: c.gradAtol ?? 1e-5 };
   for (const [name, tensor] of Object.entries(inputs)) {
     const expected = c.grads?.[name];
