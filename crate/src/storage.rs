@@ -1,6 +1,7 @@
 //! Reference-counted memory of tensors, with a version that counts writes, and the pool it comes from.
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::HashMap;
+use std::rc::{Rc, Weak};
 
 use crate::error::{Error, Kind, Result};
 use crate::gpu;
@@ -30,6 +31,20 @@ pub struct Storage {
     version: Cell<u32>,
     /// The smallest and largest integer, and the version for which they are right.
     range: Cell<Option<(u32, i32, i32)>>,
+    grad_place: RefCell<Option<GradPlace>>,
+}
+
+/// Where the gradient of a parameter goes on the GPU, beside those of its group.
+pub struct GradPlace {
+    memory: gpu::memory::Memory,
+    /// The storage that is there now.
+    holder: Weak<Storage>,
+}
+
+impl GradPlace {
+    pub fn new(memory: gpu::memory::Memory, holder: &Rc<Storage>) -> Self {
+        GradPlace { memory, holder: Rc::downgrade(holder) }
+    }
 }
 
 impl Storage {
@@ -51,6 +66,7 @@ impl Storage {
             gpu: RefCell::new(None),
             version: Cell::new(0),
             range: Cell::new(None),
+            grad_place: RefCell::new(None),
         }
     }
 
@@ -61,6 +77,7 @@ impl Storage {
             gpu: RefCell::new(Some(memory)),
             version: Cell::new(0),
             range: Cell::new(None),
+            grad_place: RefCell::new(None),
         }
     }
 
@@ -108,6 +125,20 @@ impl Storage {
         self.words.replace(memory);
         self.gpu.replace(None);
         Ok(())
+    }
+
+    /// Where the gradient of this storage goes, unless an earlier gradient is still there.
+    pub fn grad_place(&self) -> Option<gpu::memory::Memory> {
+        let place = self.grad_place.borrow();
+        place.as_ref().filter(|place| place.holder.strong_count() == 0).map(|place| place.memory.clone())
+    }
+
+    pub fn has_grad_place(&self) -> bool {
+        self.grad_place.borrow().is_some()
+    }
+
+    pub fn set_grad_place(&self, place: GradPlace) {
+        self.grad_place.replace(Some(place));
     }
 
     /// The smallest and largest integer, if they are known.

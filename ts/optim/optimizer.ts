@@ -169,7 +169,9 @@ export abstract class Optimizer<Options extends object> {
     // Averages begin with the first step that keeps them, however many steps went before.
     if (missing.length > 0 && missing.length === averages.length) state.step = 0;
     for (const name of missing) {
-      state[name] = keep(new Tensor(raw.full(raw.shape(param.handle), 0, 0)));
+      const zeros = new Tensor(raw.full(raw.shape(param.handle), 0, 0));
+      if (param.device === "webgpu") raw.moveToGpu(zeros.handle);
+      state[name] = keep(zeros);
     }
     this.state.set(param, state);
     return state;

@@ -104,7 +104,8 @@ impl Kernel {
         Kernel::new(name, body, [groups.min(GROUPS_X), groups.div_ceil(GROUPS_X), 1]).u32("n", n)
     }
 
-    fn bind(mut self, name: &'static str, element: &'static str, bound: Bound, write: bool) -> Self {
+    /// `name[i]`: memory of elements of a WGSL type, read only or to be written and read.
+    pub fn bind(mut self, name: &'static str, element: &'static str, bound: Bound, write: bool) -> Self {
         self.bindings.push(Binding { name, element, bound, write });
         self
     }
@@ -251,9 +252,6 @@ impl Kernel {
 impl Pointwise {
     fn function(&self, name: &str) -> String {
         let read = self.read.map_or(String::new(), |read| format!("{read}: f32, "));
-        format!(
-            "fn {name}({}: f32, {read}p: Numbers) -> f32 {{ return {}; }}\n",
-            self.value, self.expression
-        )
+        format!("fn {name}({}: f32, {read}p: Numbers) -> f32 {{ return {}; }}\n", self.value, self.expression)
     }
 }

@@ -76,7 +76,9 @@ pub fn start(make: impl FnOnce(u32) -> Box<dyn Driver>) -> u32 {
 }
 
 pub fn is_up() -> bool {
-    GPU.with_borrow(|gpu| gpu.as_ref().is_some_and(|gpu| !LOST.with_borrow(|lost| lost.contains_key(&gpu.device))))
+    GPU.with_borrow(|gpu| {
+        gpu.as_ref().is_some_and(|gpu| !LOST.with_borrow(|lost| lost.contains_key(&gpu.device)))
+    })
 }
 
 /// Notes that a device is gone, and why.

@@ -173,8 +173,9 @@ impl Queue {
         let old = buffer.id;
         let start = start.min(self.list.len());
         let (before, users) = self.list.split_at_mut(start);
-        // A dispatch may not name the new buffer already: reading and writing it at once is refused.
-        if users.iter().any(|d| d.uses(old) && d.uses(place.buffer)) {
+        // A dispatch may write two pieces of a buffer, but not read one and write another.
+        let reads = |d: &Dispatch| d.reads(old) || d.reads(place.buffer);
+        if users.iter().any(|d| d.uses(old) && d.uses(place.buffer) && reads(d)) {
             return false;
         }
         for dispatch in users {
@@ -213,7 +214,11 @@ fn check(kernel: &Kernel, limits: &Limits) -> Result<()> {
 /// WebGPU refuses a dispatch that both reads and writes a buffer.
 fn check_aliases(regions: &[(Region, bool)]) -> Result<()> {
     let conflict = regions.iter().enumerate().any(|(i, (a, write))| {
-        *write && regions.iter().enumerate().any(|(j, (b, _))| i != j && a.buffer == b.buffer && (regions[j].1 == false || overlap(a, b)))
+        *write
+            && regions
+                .iter()
+                .enumerate()
+                .any(|(j, (b, _))| i != j && a.buffer == b.buffer && (regions[j].1 == false || overlap(a, b)))
     });
     if conflict {
         return Err(Error::new(crate::error::Kind::Device, "a kernel would read and write one buffer"));
@@ -231,6 +236,11 @@ impl Dispatch {
             || self.stages.iter().any(|stage| {
                 stage.out.buffer == buffer || stage.read.is_some_and(|read| read.buffer == buffer)
             })
+    }
+
+    fn reads(&self, buffer: BufferId) -> bool {
+        self.regions.iter().any(|(region, write)| !write && region.buffer == buffer)
+            || self.stages.iter().any(|stage| stage.read.is_some_and(|read| read.buffer == buffer))
     }
 
     fn writes(&self, buffer: BufferId) -> bool {

@@ -11,7 +11,8 @@ pub struct Axes {
 
 impl Axes {
     pub fn new(shape: &[usize], layouts: &[&Layout]) -> Self {
-        let mut axes = Axes { sizes: vec![], strides: vec![], offsets: layouts.iter().map(|l| l.offset).collect() };
+        let mut axes =
+            Axes { sizes: vec![], strides: vec![], offsets: layouts.iter().map(|l| l.offset).collect() };
         for (d, &size) in shape.iter().enumerate().filter(|(_, &size)| size != 1) {
             let step: Vec<usize> = layouts.iter().map(|layout| layout.strides[d]).collect();
             match (axes.sizes.last_mut(), axes.strides.last_mut()) {

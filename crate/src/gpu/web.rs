@@ -112,7 +112,11 @@ impl Web {
     /// Calls `lost` when the device is gone, and `fault` for what goes wrong on it.
     pub fn watch(&self, lost: impl Fn(String) + Send + 'static, fault: impl Fn(Error) + 'static) {
         self.device.set_device_lost_callback(move |reason, message| {
-            let how = if reason == wgpu::DeviceLostReason::Destroyed { "it was destroyed" } else { "reason unknown" };
+            let how = if reason == wgpu::DeviceLostReason::Destroyed {
+                "it was destroyed"
+            } else {
+                "reason unknown"
+            };
             lost(if message.is_empty() { how.to_string() } else { format!("{how}: {message}") });
         });
         // Not wgpu's own handler: that one panics on errors of kinds it does not know.

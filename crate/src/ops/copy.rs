@@ -3,9 +3,9 @@ use std::rc::Rc;
 
 use super::{sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
+use crate::gpu;
 use crate::gpu::kernel::{element, Kernel, Plan};
 use crate::gpu::strided::Axes;
-use crate::gpu;
 use crate::kernels::map;
 use crate::op::{GpuInput, Input, Op, Output};
 use crate::ops::view;
@@ -226,9 +226,11 @@ fn write_on_gpu(target: &Tensor, source: &Tensor) -> Result<()> {
     }
     let axes = Axes::new(target.shape(), &[from.layout(), target.layout()]);
     let x = [GpuInput::new(&from)];
-    let kernel = Kernel::elementwise("write", n, "  y[y_at(i)] = x[x_at(i)];")
-        .input("x", 0, &x)
-        .output("y", 0, &[target.meta().clone()]);
+    let kernel = Kernel::elementwise("write", n, "  y[y_at(i)] = x[x_at(i)];").input("x", 0, &x).output(
+        "y",
+        0,
+        &[target.meta().clone()],
+    );
     gpu::record("copy_", axes.add_to(kernel, &["x", "y"]).into(), &[from.storage().gpu_memory()?], &[to])
 }
 

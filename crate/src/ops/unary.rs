@@ -3,8 +3,8 @@ use std::rc::Rc;
 
 use super::{sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
-use crate::kernels::integer;
 use crate::gpu::kernel::{Plan, Pointwise};
+use crate::kernels::integer;
 use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use super::{edge_of, no_grad, Edge, Node};
 use crate::error::{Error, Result};
+use crate::gpu;
 use crate::op::{Input, Op, Output};
 use crate::ops::binary;
-use crate::storage::Device;
+use crate::storage::{Device, GradPlace};
 use crate::tensor::{DType, Tensor};
 
 /// Adds d`root`/d`leaf`, times `gradient`, to the gradient of every leaf that asked for one.
@@ -84,10 +85,29 @@ impl Pending {
 
 /// `sum += dx`, in place where nobody else can see `sum`.
 fn add_to(sum: &mut Tensor, dx: Tensor) -> Result<()> {
-    if sum.device() == Device::Cpu && sum.is_unshared() && sum.is_contiguous() && dx.is_contiguous() && sum.shape() == dx.shape() {
+    if sum.device() == Device::Cpu
+        && sum.is_unshared()
+        && sum.is_contiguous()
+        && dx.is_contiguous()
+        && sum.shape() == dx.shape()
+    {
         binary::add().cpu_in_place(&mut Output::new(sum), &[Input::new(&dx)]);
     } else {
         *sum = binary::add().of(sum, &dx)?;
+    }
+    Ok(())
+}
+
+/// Lets the GPU compute a gradient into the place that an optimizer has for it, beside those of its group.
+fn place(leaf: &Tensor, gradient: &Tensor) -> Result<()> {
+    let Some(place) = leaf.storage().grad_place() else { return Ok(()) };
+    let storage = gradient.storage();
+    if gradient.device() == Device::Gpu
+        && gradient.numel() == storage.len()
+        && gpu::rename(&storage.gpu_memory()?, &place)?
+    {
+        storage.set_gpu_memory(place.clone());
+        leaf.storage().set_grad_place(GradPlace::new(place, storage));
     }
     Ok(())
 }
@@ -100,7 +120,10 @@ fn accumulate_grad(leaf: &Tensor, gradient: Tensor) -> Result<()> {
             super::apply_in_place(Rc::new(binary::add()), &grad, &[&gradient])?;
             grad
         }
-        None if gradient.is_unshared() && gradient.is_contiguous() => gradient,
+        None if gradient.is_unshared() && gradient.is_contiguous() => {
+            place(leaf, &gradient)?;
+            gradient
+        }
         None => super::apply(crate::ops::copy::Contiguous, &[&gradient])?,
     };
     debug_assert_eq!(grad.dtype(), DType::F32);

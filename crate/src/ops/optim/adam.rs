@@ -1,5 +1,6 @@
 //! Adam and AdamW, as `torch.optim.Adam` and `torch.optim.AdamW`.
-use super::parameters;
+use super::flat::{self, Step};
+use super::{on_gpu, parameters};
 use crate::args::Args;
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -84,6 +85,46 @@ fn lerp(weight: f32) -> impl Fn(f32, f32) -> f32 {
     move |from, to| if near { from + weight * (to - from) } else { to - (to - from) * (1.0 - weight) }
 }
 
+/// The same in WGSL.
+fn wgsl(step: AdamStep) -> Step {
+    let [beta1, beta2] = step.betas;
+    let weight = (1.0 - beta1) as f32;
+    let mut statements = String::from("  var value = param[i];\n  var g = p.sign * grad[i];\n");
+    statements += match (step.weight_decay != 0.0, step.decoupled) {
+        (false, _) => "",
+        (true, false) => "  g += p.decay * value;\n",
+        (true, true) => "  value *= p.keep;\n",
+    };
+    statements += if weight.abs() < 0.5 {
+        "  let m = average[i] + p.weight * (g - average[i]);\n"
+    } else {
+        "  let m = g - (g - average[i]) * (1.0 - p.weight);\n"
+    };
+    statements += "  average[i] = m;\n  let v = square[i] * p.keep2 + p.share2 * g * g;\n  square[i] = v;\n";
+    statements += if step.amsgrad {
+        "  let l = select(largest[i], v, v > largest[i] || is_nan(v));\n  largest[i] = l;\n"
+    } else {
+        "  let l = v;\n"
+    };
+    statements += "  param[i] = value + p.rate * m / (sqrt(l) / p.root + p.eps);";
+    Step {
+        name: "adam",
+        states: if step.amsgrad { &["average", "square", "largest"] } else { &["average", "square"] },
+        statements,
+        numbers: vec![
+            ("sign", if step.maximize { -1.0 } else { 1.0 }),
+            ("decay", step.weight_decay as f32),
+            ("keep", (1.0 - step.lr * step.weight_decay) as f32),
+            ("weight", weight),
+            ("keep2", beta2 as f32),
+            ("share2", (1.0 - beta2) as f32),
+            ("rate", -(step.lr / (1.0 - beta1.powf(step.step))) as f32),
+            ("root", (1.0 - beta2.powf(step.step)).sqrt() as f32),
+            ("eps", step.eps as f32),
+        ],
+    }
+}
+
 pub(super) fn update(tensors: &[Tensor], args: &mut Args) -> Result<()> {
     let common = AdamStep {
         lr: args.float("lr")?,
@@ -95,7 +136,11 @@ pub(super) fn update(tensors: &[Tensor], args: &mut Args) -> Result<()> {
         maximize: args.flag("maximize")?,
         step: 0.0,
     };
-    for parameter in parameters(tensors, 2 + common.amsgrad as usize, args)? {
+    let parameters = parameters(tensors, 2 + common.amsgrad as usize, args)?;
+    if on_gpu(&parameters)? {
+        return flat::run(&parameters, |step| wgsl(AdamStep { step, ..common }));
+    }
+    for parameter in parameters {
         let step = AdamStep { step: parameter.step, ..common };
         parameter.run(|grad, written| {
             let [param, average, square, rest @ ..] = written else { return };

@@ -1,5 +1,6 @@
 //! Optimizer steps: each one call for all the parameters of a group, outside of autograd.
 mod adam;
+mod flat;
 mod sgd;
 
 pub use adam::{adam, AdamState, AdamStep};
@@ -11,6 +12,7 @@ use crate::args::Args;
 use crate::error::{Error, Result};
 use crate::op::{Input, Output};
 use crate::ops::copy;
+use crate::storage::Device;
 use crate::tape::{apply, no_grad};
 use crate::tensor::{DType, Tensor};
 
@@ -32,6 +34,19 @@ struct Parameter<'a> {
     grad: &'a Tensor,
     /// The parameter, and then its state.
     written: Vec<&'a Tensor>,
+}
+
+/// Whether the step runs on the GPU: all tensors are there, or none.
+fn on_gpu(parameters: &[Parameter]) -> Result<bool> {
+    let all: Vec<&Tensor> =
+        parameters.iter().flat_map(|p| p.written.iter().copied().chain([p.grad])).collect();
+    let there = all.iter().filter(|t| t.device() == Device::Gpu).count();
+    if there != 0 && there != all.len() {
+        return Err(Error::device(
+            "parameters, gradients and state must be on one device; move the model before the optimizer takes steps",
+        ));
+    }
+    Ok(there > 0)
 }
 
 /// Splits `tensors` into parameters with `states` state tensors each, and checks that they fit.

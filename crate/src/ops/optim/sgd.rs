@@ -1,5 +1,6 @@
 //! Stochastic gradient descent, with momentum, as `torch.optim.SGD`.
-use super::parameters;
+use super::flat::{self, Step};
+use super::{on_gpu, parameters};
 use crate::args::Args;
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -64,6 +65,33 @@ fn with_gradient(
     }
 }
 
+/// The same in WGSL.
+fn wgsl(step: SgdStep) -> Step {
+    let mut statements = String::from("  var g = p.sign * grad[i];\n");
+    if step.weight_decay != 0.0 {
+        statements += "  g += p.decay * param[i];\n";
+    }
+    if step.momentum != 0.0 {
+        statements +=
+            if step.first { "  let b = g;\n" } else { "  let b = buffer[i] * p.momentum + p.share * g;\n" };
+        statements += "  buffer[i] = b;\n";
+        statements += if step.nesterov { "  g += p.momentum * b;\n" } else { "  g = b;\n" };
+    }
+    statements += "  param[i] += p.rate * g;";
+    Step {
+        name: "sgd",
+        states: if step.momentum != 0.0 { &["buffer"] } else { &[] },
+        statements,
+        numbers: vec![
+            ("sign", if step.maximize { -1.0 } else { 1.0 }),
+            ("decay", step.weight_decay as f32),
+            ("momentum", step.momentum as f32),
+            ("share", (1.0 - step.dampening) as f32),
+            ("rate", -step.lr as f32),
+        ],
+    }
+}
+
 pub(super) fn update(tensors: &[Tensor], args: &mut Args) -> Result<()> {
     let common = SgdStep {
         lr: args.float("lr")?,
@@ -75,7 +103,11 @@ pub(super) fn update(tensors: &[Tensor], args: &mut Args) -> Result<()> {
         first: false,
     };
     let states = (common.momentum != 0.0) as usize;
-    for parameter in parameters(tensors, states, args)? {
+    let parameters = parameters(tensors, states, args)?;
+    if on_gpu(&parameters)? {
+        return flat::run(&parameters, |step| wgsl(SgdStep { first: step == 1.0, ..common }));
+    }
+    for parameter in parameters {
         let step = SgdStep { first: parameter.step == 1.0, ..common };
         parameter.run(|grad, written| match written {
             [param, buffer] => sgd(step, param, grad, buffer),
