@@ -215,6 +215,14 @@ export interface Raw {
   gpuInfo(): string[];
   /** `[bytes of a binding, bytes of a buffer, workgroups, bytes of workgroup memory, storage buffers]` */
   gpuLimits(): Float64Array;
+  /** `[dispatches, passes, submits, pipelines, bind groups, buffers created, destroyed, writes, bytes, reads, bytes]` */
+  gpuCounts(): Float64Array;
+  startGpuProfile(): void;
+  /** Label, workgroups, start and length in milliseconds of each dispatch. */
+  stopGpuProfile(): Promise<[string, number, number, number][]>;
+  startProfile(): void;
+  /** Name, start and length in milliseconds of each operation on the CPU. */
+  stopProfile(): [string, number, number][];
   /** `[live bytes, peak live bytes, bytes in the pool, buffers in use]` */
   gpuMemoryStats(): Float64Array;
 

@@ -5,6 +5,7 @@
 //! - [`tape`]: `apply`, the only place that allocates outputs and records; `backward`.
 //! - [`gpu`]: the WebGPU device.
 //! - [`kernels`]: plain loops on slices that several operations share (matrix multiply, convolution).
+//! - [`profile`]: how long operations take.
 //! - [`random`]: PyTorch's generators.
 //! - [`raw`]: what is exported to TypeScript, as integer handles and typed arrays.
 
@@ -14,6 +15,7 @@ pub mod gpu;
 pub mod kernels;
 pub mod op;
 pub mod ops;
+pub mod profile;
 pub mod random;
 pub mod raw;
 pub mod shape;

@@ -43,6 +43,23 @@ pub const UNIFORM_BYTES: usize = 512;
 /// Bytes of the uniform buffer: room for a list of some 250 dispatches.
 pub const UNIFORM_BUFFER: usize = 64 << 10;
 
+/// What a device was asked for so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub dispatches: usize,
+    pub passes: usize,
+    pub submits: usize,
+    pub pipelines: usize,
+    pub bind_groups: usize,
+    pub buffers_created: usize,
+    pub buffers_destroyed: usize,
+    /// Calls of `writeBuffer`, and their bytes.
+    pub writes: usize,
+    pub bytes_uploaded: usize,
+    pub reads: usize,
+    pub bytes_read: usize,
+}
+
 /// A copy into a buffer that the host can read, at the end of a submission.
 pub type ReadBack = (Region, BufferId);
 
@@ -56,6 +73,7 @@ pub trait Driver {
     fn write(&mut self, region: Region, words: &[u32]);
     /// Runs the commands in order, as one submission with one upload of all uniforms.
     fn submit(&mut self, uniforms: &[u32], commands: &[Command], read: Option<ReadBack>);
+    fn counts(&self) -> Counts;
     fn as_any(&mut self) -> &mut dyn std::any::Any;
 }
 
@@ -63,9 +81,7 @@ pub trait Driver {
 #[derive(Default)]
 pub struct Recorder {
     pub sources: Vec<(String, Rc<str>)>,
-    pub submissions: Vec<usize>,
-    pub created: usize,
-    pub writes: usize,
+    counts: Counts,
 }
 
 impl Driver for Recorder {
@@ -73,16 +89,23 @@ impl Driver for Recorder {
         Limits::LEAST
     }
     fn create(&mut self, _: BufferId, _: usize, _: &str) {
-        self.created += 1;
+        self.counts.buffers_created += 1;
     }
     fn create_staging(&mut self, _: BufferId, _: usize) {}
-    fn destroy(&mut self, _: BufferId) {}
-    fn write(&mut self, _: Region, _: &[u32]) {
-        self.writes += 1;
+    fn destroy(&mut self, _: BufferId) {
+        self.counts.buffers_destroyed += 1;
+    }
+    fn write(&mut self, _: Region, words: &[u32]) {
+        self.counts.writes += 1;
+        self.counts.bytes_uploaded += words.len() * 4;
     }
     fn submit(&mut self, _: &[u32], commands: &[Command], _: Option<ReadBack>) {
-        self.submissions.push(commands.len());
+        self.counts.submits += 1;
+        self.counts.dispatches += commands.len();
         self.sources.extend(commands.iter().map(|c| (c.label.to_string(), c.source.clone())));
+    }
+    fn counts(&self) -> Counts {
+        self.counts
     }
     fn as_any(&mut self) -> &mut dyn std::any::Any {
         self

@@ -3,7 +3,8 @@
 //! - [`kernel`]: a dispatch as data; [`strided`]: elements of views and broadcast tensors in WGSL;
 //!   `prelude`: functions that WGSL lacks.
 //! - [`queue`]: the list, in which neighbours are fused; [`memory`]: buffers and their pool.
-//! - [`driver`]: what is asked of a GPU; `web`: wgpu, the only driver that computes.
+//! - [`driver`]: what is asked of a GPU; `web`: wgpu, the only driver that
+//!   computes, with `timer` for profiles.
 pub mod driver;
 pub mod kernel;
 pub mod memory;
@@ -11,13 +12,15 @@ mod prelude;
 pub mod queue;
 pub mod strided;
 #[cfg(target_arch = "wasm32")]
+pub mod timer;
+#[cfg(target_arch = "wasm32")]
 pub mod web;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use driver::{Command, Driver, Limits, ReadBack};
+use driver::{Command, Counts, Driver, Limits, ReadBack};
 use kernel::{Bound, Kernel, Plan};
 use memory::{BufferId, Memory, Pool};
 use queue::{Encoded, Queue};
@@ -212,6 +215,11 @@ pub fn limits() -> Result<Limits> {
     with(|gpu| Ok(gpu.limits))
 }
 
+/// What the device that is up was asked for so far.
+pub fn counts() -> Counts {
+    GPU.with_borrow(|gpu| gpu.as_ref().map_or(Counts::default(), |gpu| gpu.driver.counts()))
+}
+
 /// Live, peak and pooled bytes on the GPU; zeros where there is none.
 pub fn memory_stats() -> MemoryStats {
     GPU.with_borrow_mut(|gpu| {
@@ -318,7 +326,7 @@ impl Gpu {
             Plan::Pointwise(pointwise) => {
                 let (value, out) = (&inputs[0], &outputs[0]);
                 let read = pointwise.read.map(|_| &inputs[1]);
-                if !self.queue.fuse(&pointwise, value, read, out, &self.limits) {
+                if !self.queue.fuse(op, &pointwise, value, read, out, &self.limits) {
                     let kernel = Kernel::of_pointwise(op, &pointwise, out.len);
                     self.push(op, kernel, inputs, outputs, &[])?;
                 }

@@ -38,6 +38,7 @@ impl Wanted {
 
 /// A pointwise operation that became part of the dispatch before it.
 struct Stage {
+    op: &'static str,
     pointwise: Pointwise,
     read: Option<Region>,
     out: Region,
@@ -118,6 +119,7 @@ impl Queue {
     /// Makes `pointwise` part of the last dispatch, if that computed its value element by element.
     pub fn fuse(
         &mut self,
+        op: &'static str,
         pointwise: &Pointwise,
         value: &Memory,
         read: Option<&Memory>,
@@ -143,6 +145,7 @@ impl Queue {
             return false;
         }
         last.stages.push(Stage {
+            op,
             pointwise: *pointwise,
             read,
             out: out.region(),
@@ -292,7 +295,8 @@ impl Dispatch {
         let uniform = uniforms.len() * 4;
         uniforms.extend(kernel.uniform(&pointwise));
         uniforms.resize(uniforms.len().next_multiple_of(UNIFORM_STRIDE / 4), 0);
-        let label = if kernel.name == op { op.to_string() } else { format!("{op}: {}", kernel.name) };
+        let mut label = if kernel.name == op { op.to_string() } else { format!("{op}: {}", kernel.name) };
+        stages.iter().for_each(|stage| label += &format!(" + {}", stage.op));
         let source = kernel.source(&pointwise, &kept);
         Encoded { label, source, regions: bound, uniform: uniform as u32, grid: kernel.grid }
     }

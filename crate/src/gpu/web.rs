@@ -6,8 +6,9 @@ use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen::JsCast;
 
-use super::driver::{Command, Driver, Limits, ReadBack, UNIFORM_BUFFER, UNIFORM_BYTES};
+use super::driver::{Command, Counts, Driver, Limits, ReadBack, UNIFORM_BUFFER, UNIFORM_BYTES};
 use super::memory::{BufferId, Region};
+use super::timer::{self, Timer};
 use crate::error::{Error, Kind};
 
 /// What is told of an adapter.
@@ -44,6 +45,9 @@ pub struct Web {
     pipelines: HashMap<Rc<str>, Pipeline>,
     /// Bind groups by layout and what they bind.
     groups: HashMap<(usize, Vec<Region>), wgpu::BindGroup>,
+    counts: Counts,
+    /// While a profile is taken.
+    timer: Option<Timer>,
 }
 
 /// Bind groups that are kept, at most: programs whose steps differ would pile them up.
@@ -79,7 +83,11 @@ impl Web {
             ..Default::default()
         };
         let (device, queue) = adapter
-            .request_device(&wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() })
+            .request_device(&wgpu::DeviceDescriptor {
+                required_limits: limits,
+                required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+                ..Default::default()
+            })
             .await
             .map_err(|error| failed(format!("the adapter gave no device: {error}")))?;
         let info = adapter_info(&device, adapter.get_info().device_type == wgpu::DeviceType::Cpu);
@@ -106,6 +114,8 @@ impl Web {
             layouts: HashMap::new(),
             pipelines: HashMap::new(),
             groups: HashMap::new(),
+            counts: Counts::default(),
+            timer: None,
         })
     }
 
@@ -142,16 +152,16 @@ impl Web {
 
     /// Resolves when the host may read a staging buffer.
     pub fn map(&self, staging: BufferId) -> Option<js_sys::Promise> {
-        let buffer = self.buffers.get(&staging)?.clone();
-        let mut start = move |resolve: js_sys::Function, reject: js_sys::Function| {
-            buffer.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-                let _ = match result {
-                    Ok(()) => resolve.call0(&JsValue::NULL),
-                    Err(_) => reject.call0(&JsValue::NULL),
-                };
-            });
-        };
-        Some(js_sys::Promise::new(&mut start))
+        self.buffers.get(&staging).map(timer::map)
+    }
+
+    /// Notes every dispatch, and its time, until [`Web::stop_timer`].
+    pub fn start_timer(&mut self) {
+        self.timer = Some(Timer::new(&self.device));
+    }
+
+    pub fn stop_timer(&mut self) -> Option<Timer> {
+        self.timer.take()
     }
 
     /// The words of a mapped staging buffer, which is unmapped.
@@ -219,6 +229,7 @@ impl Web {
                 compilation_options: Default::default(),
                 cache: None,
             });
+            self.counts.pipelines += 1;
             self.pipelines.insert(command.source.clone(), Pipeline { pipeline, layout });
         }
         let layout = self.pipelines[command.source].layout.clone();
@@ -248,6 +259,7 @@ impl Web {
             layout: &layout.bindings,
             entries: &entries,
         });
+        self.counts.bind_groups += 1;
         self.groups.insert(key, group);
     }
 }
@@ -271,6 +283,7 @@ impl Driver for Web {
             usage,
             mapped_at_creation: false,
         });
+        self.counts.buffers_created += 1;
         self.buffers.insert(id, buffer);
         let (error, op) = (scope.pop(), op.to_string());
         wasm_bindgen_futures::spawn_local(async move {
@@ -289,6 +302,7 @@ impl Driver for Web {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
+        self.counts.buffers_created += 1;
         self.buffers.insert(id, buffer);
     }
 
@@ -296,6 +310,7 @@ impl Driver for Web {
         if let Some(buffer) = self.buffers.remove(&id) {
             // Dropping it would free nothing until the garbage collector finds out.
             buffer.destroy();
+            self.counts.buffers_destroyed += 1;
             self.groups.retain(|(_, regions), _| regions.iter().all(|region| region.buffer != id));
         }
     }
@@ -303,6 +318,8 @@ impl Driver for Web {
     fn write(&mut self, region: Region, words: &[u32]) {
         if let Some(buffer) = self.buffers.get(&region.buffer) {
             self.queue.write_buffer(buffer, region.offset as u64 * 4, bytemuck::cast_slice(words));
+            self.counts.writes += 1;
+            self.counts.bytes_uploaded += words.len() * 4;
         }
     }
 
@@ -310,10 +327,16 @@ impl Driver for Web {
         commands.iter().for_each(|command| self.prepare(command));
         if !uniforms.is_empty() {
             self.queue.write_buffer(&self.uniforms, 0, bytemuck::cast_slice(uniforms));
+            self.counts.writes += 1;
+            self.counts.bytes_uploaded += uniforms.len() * 4;
         }
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        if !commands.is_empty() {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
+        // One pass; one each where they are timed.
+        let length = if self.timer.is_some() { 1 } else { commands.len().max(1) };
+        for (i, commands) in commands.chunks(length).enumerate() {
+            let timestamp_writes = self.timer.as_ref().and_then(|timer| timer.writes(i));
+            let mut pass =
+                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
             for command in commands {
                 let pipeline = &self.pipelines[command.source];
                 pass.set_pipeline(&pipeline.pipeline);
@@ -322,12 +345,24 @@ impl Driver for Web {
                 let [x, y, z] = command.grid;
                 pass.dispatch_workgroups(x, y, z);
             }
+            self.counts.passes += 1;
+            self.counts.dispatches += commands.len();
+        }
+        if let Some(timer) = &mut self.timer {
+            timer.note(&self.device, &mut encoder, commands);
         }
         if let Some((region, staging)) = read {
             let (from, to) = (&self.buffers[&region.buffer], &self.buffers[&staging]);
             encoder.copy_buffer_to_buffer(from, region.offset as u64 * 4, to, 0, region.words as u64 * 4);
+            self.counts.reads += 1;
+            self.counts.bytes_read += region.words as usize * 4;
         }
+        self.counts.submits += 1;
         self.queue.submit([encoder.finish()]);
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts
     }
 
     fn as_any(&mut self) -> &mut dyn std::any::Any {

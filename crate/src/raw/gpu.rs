@@ -52,6 +52,27 @@ pub fn gpu_memory_stats() -> Vec<f64> {
     vec![stats.live as f64, stats.peak as f64, stats.pooled as f64, stats.storages as f64]
 }
 
+/// What the device was asked for so far: [dispatches, passes, submits, pipelines, bind groups, buffers created,
+/// buffers destroyed, writes, bytes uploaded, reads, bytes read].
+#[wasm_bindgen(js_name = gpuCounts)]
+pub fn gpu_counts() -> Vec<f64> {
+    let c = gpu::counts();
+    let counts = [
+        c.dispatches,
+        c.passes,
+        c.submits,
+        c.pipelines,
+        c.bind_groups,
+        c.buffers_created,
+        c.buffers_destroyed,
+        c.writes,
+        c.bytes_uploaded,
+        c.reads,
+        c.bytes_read,
+    ];
+    counts.map(|count| count as f64).to_vec()
+}
+
 /// Whether a device is up and not lost.
 #[wasm_bindgen(js_name = gpuIsUp)]
 pub fn gpu_is_up() -> bool {
@@ -171,6 +192,39 @@ mod web {
             limits.shared as f64,
             limits.storage_buffers as f64,
         ])
+    }
+
+    /// Notes every dispatch, and its time where the adapter tells, until `stopGpuProfile`.
+    #[wasm_bindgen(js_name = startGpuProfile)]
+    pub fn start_gpu_profile() -> Result<()> {
+        gpu::flush()?;
+        gpu::with_driver(|driver| {
+            if let Some(web) = driver.as_any().downcast_mut::<Web>() {
+                web.start_timer();
+            }
+        })
+    }
+
+    /// For each dispatch: its label, workgroups, start and length in milliseconds (NaN where they are not known).
+    #[wasm_bindgen(js_name = stopGpuProfile)]
+    pub async fn stop_gpu_profile() -> std::result::Result<js_sys::Array, JsValue> {
+        gpu::flush()?;
+        let timer =
+            gpu::with_driver(|driver| driver.as_any().downcast_mut::<Web>().and_then(Web::stop_timer))?;
+        let spans = match timer {
+            Some(timer) => timer.spans().await,
+            None => vec![],
+        };
+        let first = spans.iter().filter_map(|span| span.time).map(|(start, _)| start).min().unwrap_or(0);
+        let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
+        let row = |span: &crate::gpu::timer::Span| {
+            let (start, length) = span.time.map_or((f64::NAN, f64::NAN), |(a, b)| {
+                (milliseconds(a.saturating_sub(first)), milliseconds(b.saturating_sub(a)))
+            });
+            let groups: f64 = span.grid.iter().map(|&size| size as f64).product();
+            js_sys::Array::of4(&span.label.as_str().into(), &groups.into(), &start.into(), &length.into())
+        };
+        Ok(spans.iter().map(row).collect())
     }
 
     /// Gives the device up: tensors on it are lost.

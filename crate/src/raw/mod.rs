@@ -12,7 +12,7 @@ use crate::args::shape_from;
 use crate::error::{Error, Result};
 use crate::ops::{self, Operation};
 use crate::tensor::{DType, Meta, Tensor};
-use crate::{random, storage, tape};
+use crate::{profile, random, storage, tape};
 
 /// A handle of a tensor; 0 stands for none.
 type Handle = u32;
@@ -333,6 +333,22 @@ fn wasm_bytes() -> f64 {
 #[wasm_bindgen(js_name = resetPeakMemory)]
 pub fn reset_peak_memory() {
     storage::reset_peak_memory();
+    crate::gpu::reset_peak_memory();
+}
+
+/// Notes how long operations take on the CPU, until `stopProfile`.
+#[wasm_bindgen(js_name = startProfile)]
+pub fn start_profile() {
+    profile::start();
+}
+
+/// [name, start, length] of each operation, in milliseconds.
+#[wasm_bindgen(js_name = stopProfile)]
+pub fn stop_profile() -> js_sys::Array {
+    let row = |(name, start, length): profile::Event| {
+        js_sys::Array::of3(&name.into(), &start.into(), &length.into())
+    };
+    profile::stop().into_iter().map(row).collect()
 }
 
 #[wasm_bindgen(js_name = newGenerator)]

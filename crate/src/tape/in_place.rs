@@ -5,6 +5,7 @@ use super::{compute, edge_of, is_grad_enabled, metas, no_grad, ordered_inputs, E
 use crate::error::{Error, Result};
 use crate::op::{Input, Op, Output};
 use crate::ops::copy;
+use crate::profile;
 use crate::shape::Layout;
 use crate::storage::Device;
 use crate::tensor::{DType, Meta, Tensor};
@@ -112,7 +113,7 @@ fn write(op: &dyn Op, target: &Tensor, x: &[&Tensor]) -> Result<Vec<Tensor>> {
     if target.is_contiguous() && !aliased {
         let ordered = ordered_inputs(op, x)?;
         let inputs: Vec<Input> = ordered.iter().map(Input::new).collect();
-        if op.cpu_in_place(&mut Output::new(target), &inputs) {
+        if profile::timed(op.name(), || op.cpu_in_place(&mut Output::new(target), &inputs)) {
             return Ok(vec![]);
         }
     }

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 use crate::gpu;
 use crate::op::{Input, Op, Output};
+use crate::profile;
 use crate::storage::Device;
 use crate::tensor::{DType, Meta, Tensor, View};
 
@@ -88,7 +89,7 @@ fn compute(op: &dyn Op, x: &[&Tensor]) -> Result<Vec<Tensor>> {
     let ordered = ordered_inputs(op, x)?;
     let inputs: Vec<Input> = ordered.iter().map(Input::new).collect();
     let mut slots: Vec<Output> = outputs.iter().map(Output::new).collect();
-    op.cpu(&inputs, &mut slots)?;
+    profile::timed(op.name(), || op.cpu(&inputs, &mut slots))?;
     drop(slots);
     Ok(outputs)
 }

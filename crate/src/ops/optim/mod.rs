@@ -12,6 +12,7 @@ use crate::args::Args;
 use crate::error::{Error, Result};
 use crate::op::{Input, Output};
 use crate::ops::copy;
+use crate::profile;
 use crate::storage::Device;
 use crate::tape::{apply, no_grad};
 use crate::tensor::{DType, Tensor};
@@ -19,9 +20,10 @@ use crate::tensor::{DType, Tensor};
 /// Runs one step of an optimizer. `tensors` holds all parameters, then all gradients, then each kind of state;
 /// `args` the numbers of the optimizer, and then for each parameter which step this is, counted from 1.
 pub fn update(name: &str, tensors: &[Tensor], args: &mut Args) -> Result<()> {
-    let step = match name {
-        "sgd" => sgd::update,
-        "adam" => adam::update,
+    type Update = fn(&[Tensor], &mut Args) -> Result<()>;
+    let (name, step): (_, Update) = match name {
+        "sgd" => ("sgd", sgd::update),
+        "adam" => ("adam", adam::update),
         _ => return Err(Error::argument(format!("there is no optimizer {name}"))),
     };
     no_grad(|| step(tensors, args)).map_err(|e| e.of(name))
@@ -117,7 +119,7 @@ impl Parameter<'_> {
             let grad = Input::new(&grad);
             let mut outputs: Vec<Output> = locals.iter().map(Output::new).collect();
             let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Output::f32).collect();
-            kernel(grad.f32(), &mut slices);
+            profile::timed("step", || kernel(grad.f32(), &mut slices));
         }
         for (&tensor, local) in self.written.iter().zip(&locals) {
             if !shares(tensor, local) {
