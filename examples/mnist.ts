@@ -1,9 +1,22 @@
 /** @file The tutorial's SimpleCNN on MNIST: `npm run mnist`. */
 import { SingleBar } from "cli-progress";
 import { Command } from "commander";
-import { Generator, manualSeed, nn, noGrad, optim, type Tensor } from "torchlet";
+import {
+  bestDevice,
+  type Device,
+  deviceInfo,
+  Generator,
+  manualSeed,
+  nn,
+  noGrad,
+  optim,
+  scope,
+  type Tensor,
+  useDevice,
+} from "torchlet";
 import { DataLoader, Subset } from "torchlet/data";
 import { saveSafetensors } from "torchlet/io";
+import { Accuracy, MeanMetric } from "torchlet/train";
 import { datasets, transforms } from "torchlet/vision";
 
 const program = new Command("mnist")
@@ -12,7 +25,7 @@ const program = new Command("mnist")
   .option("--batch-size <n>", "images in a step", "64")
   .option("--lr <x>", "learning rate of SGD with momentum 0.9", "0.001")
   .option("--seed <n>", "seed of the weights and of the order of the images", "42")
-  .option("--device <name>", "where to compute: cpu", "cpu")
+  .option("--device <name>", "where to compute: cpu, webgpu, or best", "cpu")
   .option("--limit <n>", "train on the first n images only")
   .parse();
 const options = program.opts<Record<string, string>>();
@@ -23,7 +36,9 @@ const number = (name: string): number => {
   }
   return value;
 };
-if (options.device !== "cpu") program.error(`--device must be cpu, got ${options.device}`);
+if (!["cpu", "webgpu", "best"].includes(options.device ?? "")) {
+  program.error(`--device must be cpu, webgpu or best, got ${options.device}`);
+}
 
 class SimpleCNN extends nn.Module {
   conv1 = new nn.Conv2d(1, 16, 3, { stride: 1, padding: 1 });
@@ -44,8 +59,12 @@ class SimpleCNN extends nn.Module {
   }
 }
 
+const device =
+  options.device === "best" ? await bestDevice() : await useDevice(options.device as Device);
+const { description, architecture } = deviceInfo(device);
+console.log(`device: ${device} (${description || architecture})`);
 manualSeed(number("seed"));
-const model = new SimpleCNN();
+const model = new SimpleCNN().to(device);
 const criterion = new nn.CrossEntropyLoss();
 const optimizer = new optim.SGD(model.parameters(), { lr: number("lr"), momentum: 0.9 });
 const all = await datasets.MNIST.load({
@@ -72,13 +91,12 @@ const trainLoader = new DataLoader(train, { batchSize, shuffle: true });
 const testLoader = new DataLoader(test, { batchSize: 256, generator: new Generator() });
 
 /** Percent of the test images that the model names right. */
-async function accuracy(): Promise<number> {
-  let right = 0;
+async function testAccuracy(): Promise<number> {
+  const accuracy = new Accuracy();
   for await (const [inputs, labels] of testLoader) {
-    const hits = noGrad(() => model(inputs).argmax({ dim: 1 }).eq(labels).sum());
-    right += await hits.item();
+    scope(() => noGrad(() => accuracy.update(model(inputs.to(device)), labels.to(device))));
   }
-  return (100 * right) / test.length;
+  return 100 * (await accuracy.compute());
 }
 
 const epochs = number("epochs");
@@ -89,26 +107,29 @@ for (let epoch = 0; epoch < epochs; epoch++) {
   });
   if (process.stdout.isTTY) bar.start(trainLoader.length, 0, { loss: "", speed: "" });
   const start = performance.now();
-  let runningLoss = 0;
+  const runningLoss = new MeanMetric();
   let i = 0;
   for await (const [inputs, labels] of trainLoader) {
-    optimizer.zeroGrad();
-    const loss = criterion(model(inputs), labels);
-    loss.backward();
-    optimizer.step();
-    const value = await loss.item();
-    runningLoss += value;
+    // What a step made is freed at its end, so that the next one takes the same memory.
+    scope(() => {
+      optimizer.zeroGrad();
+      const loss = criterion(model(inputs.to(device)), labels.to(device));
+      loss.backward();
+      optimizer.step();
+      runningLoss.update(loss);
+    });
     i += 1;
     const speed = Math.round((1000 * i * batchSize) / (performance.now() - start));
-    bar.update(i, { loss: value.toFixed(4), speed });
+    // Reading waits for the device: now and then is enough.
+    if (i % 20 === 0) bar.update(i, { loss: (await runningLoss.compute()).toFixed(4), speed });
     if (i % 100 === 0) {
       const step = `Epoch [${epoch + 1}/${epochs}], Step [${i}/${trainLoader.length}]`;
-      console.log(`${step}, Loss: ${(runningLoss / 100).toFixed(4)}`);
-      runningLoss = 0;
+      console.log(`${step}, Loss: ${(await runningLoss.compute()).toFixed(4)}`);
+      runningLoss.reset();
     }
   }
   bar.stop();
-  console.log(`Epoch [${epoch + 1}/${epochs}], test accuracy: ${(await accuracy()).toFixed(2)} %`);
+  console.log(`Epoch [${epoch + 1}/${epochs}], test accuracy: ${(await testAccuracy()).toFixed(2)} %`);
 }
 await saveSafetensors(model.stateDict(), "mnist.safetensors");
 console.log("weights saved in mnist.safetensors");

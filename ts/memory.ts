@@ -103,16 +103,32 @@ export interface MemoryStats {
   tensors: number;
   /** Size of the WASM memory, which can grow but never shrinks. */
   wasmBytes: number;
+  /** Bytes of living tensors on the GPU; not part of `liveBytes`. */
+  gpuLiveBytes: number;
+  /** The largest `gpuLiveBytes` so far, or since `resetPeakMemory()`. */
+  gpuPeakBytes: number;
+  /** Bytes of buffers of the GPU that wait to be used again. */
+  gpuPooledBytes: number;
 }
 
 /** Tell what the tensors of this program take. */
 export function memoryStats(): MemoryStats {
   const [liveBytes = 0, peakBytes = 0, storages = 0, tensors = 0, wasmBytes = 0] =
     raw.memoryStats();
-  return { liveBytes, peakBytes, storages, tensors, wasmBytes };
+  const [gpuLiveBytes = 0, gpuPeakBytes = 0, gpuPooledBytes = 0] = raw.gpuMemoryStats();
+  return {
+    liveBytes,
+    peakBytes,
+    storages,
+    tensors,
+    wasmBytes,
+    gpuLiveBytes,
+    gpuPeakBytes,
+    gpuPooledBytes,
+  };
 }
 
-/** Start to look for a new peak of `memoryStats().peakBytes`. */
+/** Start to look for new peaks in `memoryStats()`. */
 export function resetPeakMemory(): void {
   raw.resetPeakMemory();
 }
@@ -126,9 +142,10 @@ let lastTurn = performance.now();
 let collecting: Promise<void> | undefined;
 
 function weight(): number {
-  const { liveBytes, tensors } = memoryStats();
-  const small = Math.min(SMALL_BYTES * tensors, SMALL_FACTOR * liveBytes);
-  return liveBytes + HANDLE_BYTES * tensors + small;
+  const { liveBytes, gpuLiveBytes, tensors } = memoryStats();
+  const elements = liveBytes + gpuLiveBytes;
+  const small = Math.min(SMALL_BYTES * tensors, SMALL_FACTOR * elements);
+  return elements + HANDLE_BYTES * tensors + small;
 }
 
 async function collect(handedOut: number): Promise<void> {

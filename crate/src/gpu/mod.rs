@@ -91,6 +91,13 @@ pub fn set_lost(device: u32, why: String) {
     });
 }
 
+/// [`set_lost`] for the device that is up.
+pub fn set_up_device_lost(why: &str) {
+    if let Some(device) = GPU.with_borrow(|gpu| gpu.as_ref().map(|gpu| gpu.device)) {
+        set_lost(device, why.to_string());
+    }
+}
+
 /// Notes an error that the GPU reported, for the next await.
 pub fn set_fault(error: Error) {
     FAULTS.with_borrow_mut(|faults| faults.push(error));
@@ -103,7 +110,7 @@ pub fn take_fault() -> Result<()> {
 }
 
 fn lost(why: &str) -> Error {
-    Error::new(Kind::DeviceLost, format!("the GPU device was lost ({why}); tensors on it are gone. Bring a new one up with useDevice(\"webgpu\")"))
+    Error::new(Kind::DeviceLost, format!("the GPU device was lost ({why}); tensors on it are gone. Bring a new one up with useDevice(\"webgpu\"), or go on on \"cpu\""))
 }
 
 /// An error if a device is gone.

@@ -230,11 +230,14 @@ mod web {
     /// Gives the device up: tensors on it are lost.
     #[wasm_bindgen(js_name = destroyGpu)]
     pub fn destroy_gpu() -> Result<()> {
+        gpu::flush()?;
         gpu::with_driver(|driver| {
             if let Some(web) = driver.as_any().downcast_mut::<Web>() {
                 web.destroy_device();
             }
-        })
+        })?;
+        gpu::set_up_device_lost("it was destroyed");
+        Ok(())
     }
 }
 

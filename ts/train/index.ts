@@ -1,0 +1,2 @@
+/** @file What `import ... from "torchlet/train"` gives. */
+export { Accuracy, MeanMetric } from "./metrics.js";
