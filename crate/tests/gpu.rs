@@ -26,6 +26,122 @@ fn sources() -> Vec<(String, Rc<str>)> {
     .unwrap()
 }
 
+fn dispatches() -> usize {
+    gpu::flush().unwrap();
+    gpu::counts().dispatches
+}
+
+fn unary(name: &str, x: &Tensor) -> Tensor {
+    let operation = torchlet::ops::operations().into_iter().find(|o| o.name == name).unwrap();
+    operation.run(std::slice::from_ref(x), &[]).unwrap().swap_remove(0)
+}
+
+fn floats(shape: &[usize]) -> Tensor {
+    on_gpu(&torchlet::ops::sample::floats(shape))
+}
+
+#[test]
+fn neighbours_become_one_kernel() {
+    start();
+    let x = floats(&[3, 5]);
+    let y = unary("relu", &unary("exp", &x));
+    let submitted = sources();
+    assert_eq!(submitted.len(), 1);
+    let (label, source) = &submitted[0];
+    assert_eq!(label, "exp + relu");
+    // The value in between is held by nobody: it is not written.
+    assert!(!source.contains("result[i] = value"), "{source}");
+    validate(label, source);
+    drop(y);
+
+    let between = unary("exp", &x);
+    let y = unary("relu", &between);
+    let submitted = sources();
+    assert_eq!(submitted.len(), 1);
+    assert!(submitted[0].1.contains("result[i] = value"));
+    validate(&submitted[0].0, &submitted[0].1);
+    drop((between, y));
+}
+
+#[test]
+fn what_a_later_kernel_reads_is_written() {
+    start();
+    let x = floats(&[3, 5]);
+    let between = unary("exp", &x);
+    let y = unary("relu", &between);
+    let z = unary("sin", &between);
+    // Read by `sin` before it went away.
+    drop(between);
+    let submitted = sources();
+    assert_eq!(submitted.len(), 2);
+    assert!(submitted[0].1.contains("result[i] = value"));
+    drop((y, z));
+}
+
+#[test]
+fn an_upload_does_not_overtake_kernels() {
+    start();
+    let x = floats(&[64]);
+    let memory = x.storage().gpu_memory().unwrap();
+    let y = unary("exp", &x);
+    assert_eq!(gpu::counts().submits, 0);
+    gpu::upload(&memory, &[0; 64]).unwrap();
+    assert_eq!(gpu::counts().submits, 1);
+    drop(y);
+}
+
+#[test]
+fn steps_that_are_alike_take_the_same_memory() {
+    start();
+    let x = floats(&[8]);
+    let mut created = vec![];
+    for _ in 0..5 {
+        let y = unary("exp", &x);
+        let z = unary("sin", &unary("relu", &y));
+        gpu::flush().unwrap();
+        drop((y, z));
+        created.push(gpu::counts().buffers_created);
+    }
+    assert_eq!(created[1], created[4]);
+}
+
+#[test]
+fn a_group_of_parameters_is_stepped_in_one_dispatch() {
+    use torchlet::args::Args;
+    use torchlet::ops::optim::update;
+    start();
+    let parameters = [floats(&[5]), floats(&[70]), floats(&[3, 3])];
+    let states: Vec<Tensor> = parameters.iter().map(|p| floats(p.shape())).collect();
+    parameters.iter().for_each(|p| p.set_requires_grad(true).unwrap());
+    let mut before = 0;
+    for step in 1..=4 {
+        for p in &parameters {
+            p.set_grad(None).unwrap();
+            let y = unary("exp", p);
+            let dy = floats(p.shape());
+            backward(&y, Some(&dy), false).unwrap();
+        }
+        before = dispatches();
+        let mut tensors = parameters.to_vec();
+        tensors.extend(parameters.iter().map(|p| p.grad().unwrap()));
+        tensors.extend(states.iter().cloned());
+        update(
+            "sgd",
+            &tensors,
+            &mut Args::new(&[0.1, 0.9, 0., 0., 0., 0., step as f64, step as f64, step as f64]),
+        )
+        .unwrap();
+    }
+    assert_eq!(dispatches() - before, 1);
+}
+
+#[test]
+fn a_tensor_too_large_for_the_gpu_is_refused() {
+    start();
+    let error = gpu::allocate(1 << 26, "zeros").err().unwrap();
+    assert!(error.message.contains("268435456 bytes"), "{error}");
+}
+
 fn on_gpu(x: &Tensor) -> Tensor {
     let x = copy(x);
     x.storage().move_to_gpu(x.dtype() == DType::I32, "to").unwrap();
