@@ -1,4 +1,5 @@
 //! The sweep from a loss back to the leaves.
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -30,7 +31,7 @@ fn sweep(root: &Tensor, gradient: Option<&Tensor>, retain_graph: bool) -> Result
                 root.dtype().name()
             )))
         }
-        None if root.numel() == 1 => Tensor::full_on(root.device(), root.meta(), 1.0)?,
+        None if root.numel() == 1 => one(root)?,
         None => {
             return Err(Error::autograd(format!(
                 "grad can be implicitly created only for scalar outputs, this one has shape {:?}",
@@ -57,6 +58,26 @@ fn sweep(root: &Tensor, gradient: Option<&Tensor>, retain_graph: bool) -> Result
         accumulate_grad(&leaf, gradient)?;
     }
     Ok(())
+}
+
+thread_local! {
+    /// The gradient that `backward()` begins with on the GPU, and the device it is on: it need not be made each step.
+    static ONE: RefCell<Option<(u32, Tensor)>> = const { RefCell::new(None) };
+}
+
+/// The gradient of a loss with respect to itself.
+fn one(root: &Tensor) -> Result<Tensor> {
+    if root.device() == Device::Cpu || !root.shape().is_empty() {
+        return Tensor::full_on(root.device(), root.meta(), 1.0);
+    }
+    let device = root.storage().gpu_memory()?.buffer.device;
+    let known = ONE.with_borrow(|one| one.clone().filter(|(of, _)| *of == device));
+    if let Some((_, one)) = known {
+        return Ok(one);
+    }
+    let one = Tensor::full_on(Device::Gpu, root.meta(), 1.0)?;
+    ONE.replace(Some((device, one.clone())));
+    Ok(one)
 }
 
 /// Gradients on their way, summed where several meet.
