@@ -129,7 +129,9 @@ for (let epoch = 0; epoch < epochs; epoch++) {
     }
   }
   bar.stop();
-  console.log(`Epoch [${epoch + 1}/${epochs}], test accuracy: ${(await testAccuracy()).toFixed(2)} %`);
+  console.log(
+    `Epoch [${epoch + 1}/${epochs}], test accuracy: ${(await testAccuracy()).toFixed(2)} %`,
+  );
 }
 await saveSafetensors(model.stateDict(), "mnist.safetensors");
 console.log("weights saved in mnist.safetensors");

@@ -21,11 +21,7 @@ const operations = raw.operations();
 
 /** A fresh copy of a tensor of the core on a device. */
 function plain(handle: number, on: "cpu" | "webgpu"): Tensor {
-  const [copy] = raw.apply(
-    operations.indexOf("clone"),
-    Uint32Array.of(handle),
-    Float64Array.of(),
-  );
+  const [copy] = raw.apply(operations.indexOf("clone"), Uint32Array.of(handle), Float64Array.of());
   if (on === "webgpu") raw.moveToGpu(copy!);
   return new Tensor(copy!);
 }
@@ -43,7 +39,12 @@ async function numbers(x: Tensor): Promise<Float64Array> {
   return Float64Array.from(await x.data());
 }
 
-async function run(id: number, sample: number, on: "cpu" | "webgpu", arrange: Arrange): Promise<Outcome> {
+async function run(
+  id: number,
+  sample: number,
+  on: "cpu" | "webgpu",
+  arrange: Arrange,
+): Promise<Outcome> {
   const name = operations[id]!;
   const [count = 0, ...rest] = raw.sample(id, sample);
   const inputs = rest.slice(0, count).map((handle) => arrange(handle, on));

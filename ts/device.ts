@@ -87,7 +87,9 @@ export async function useDevice(device: Device, options: UseDeviceOptions = {}):
 const POWER = [undefined, "low-power", "high-performance"];
 
 async function bringUp(options: UseDeviceOptions, software: boolean): Promise<boolean> {
-  const { powerPreference, gpu } = withDefaults<Required<UseDeviceOptions>>("useDevice", options, {
+  const { powerPreference, gpu } = withDefaults<{
+    [K in keyof Required<UseDeviceOptions>]: UseDeviceOptions[K];
+  }>("useDevice", options, {
     powerPreference: undefined,
     gpu: undefined,
   });

@@ -54,13 +54,7 @@ export * from "./ops/pointwise.js";
 export * from "./ops/reduce.js";
 export * from "./ops/shape.js";
 export * as optim from "./optim/index.js";
-export {
-  type GpuCounts,
-  profile,
-  Profile,
-  type ProfileEvent,
-  type ProfileRow,
-} from "./profile.js";
+export { type GpuCounts, profile, Profile, type ProfileEvent, type ProfileRow } from "./profile.js";
 export { type BackwardOptions, type NestedList, Tensor } from "./tensor.js";
 export {
   type NestedInput,

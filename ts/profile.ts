@@ -102,7 +102,9 @@ export class Profile<T = unknown> {
         Number.isNaN(total) ? "-" : ((100 * total) / sum).toFixed(1),
       ]),
     ];
-    const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
+    const widths = cells[0]!.map((_, column) =>
+      Math.max(...cells.map((row) => row[column]!.length)),
+    );
     const lines = cells.map((row) =>
       row
         .map((cell, column) =>

@@ -143,7 +143,8 @@ export type OperationName = Unary | Scalar | Binary | Choice | Reduction | Movem
 export type UpdateName = "sgd" | "adam";
 
 /** What kind of mistake the core reports; each has its own error class. */
-export type ErrorKind = "shape" | "dtype" | "argument" | "index" | "device" | "device-lost" | "memory" | "autograd";
+export type ErrorKind =
+  "shape" | "dtype" | "argument" | "index" | "device" | "device-lost" | "memory" | "autograd";
 
 /**
  * The exports of the WASM core.

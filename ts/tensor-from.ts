@@ -2,9 +2,9 @@
 import { describe, numbers, withDefaults } from "./check.js";
 import { naming } from "./composed.js";
 import type { TensorOptions } from "./create.js";
-import { checkDevice } from "./device.js";
+import { checkDevice, type Device } from "./device.js";
 import { type DType, dtypeCode } from "./dtype.js";
-import { ArgumentError, ShapeError } from "./errors.js";
+import { ArgumentError, DeviceError, ShapeError } from "./errors.js";
 import { pack, raw } from "./raw.js";
 import { apply, handleOf, Tensor } from "./tensor.js";
 
@@ -28,6 +28,8 @@ export type TypedArray =
 export interface TensorFromOptions extends TensorOptions {
   /** The shape of the elements of a typed array, or a new one for those of a list. */
   shape?: readonly number[];
+  /** Where the tensor lives. Default: that of a tensor that is copied, else `"cpu"`. */
+  device?: Device;
 }
 
 /** Elements in row-major order, before they have a dtype. */
@@ -54,11 +56,16 @@ export function tensor(
   const filled = withDefaults<{ [K in keyof Required<TensorFromOptions>]: TensorFromOptions[K] }>(
     "tensor",
     options,
-    { shape: undefined, dtype: undefined, requiresGrad: false, device: "cpu" },
+    { shape: undefined, dtype: undefined, requiresGrad: false, device: undefined },
   );
-  checkDevice("tensor", filled.device);
+  if (filled.device !== undefined) checkDevice("tensor", filled.device);
   if (data instanceof Tensor) {
     handleOf("tensor", data);
+    if (filled.device === "cpu" && data.device !== "cpu") {
+      throw new DeviceError(
+        'tensor: a tensor on "webgpu" cannot be copied synchronously; await x.cpu() instead',
+      );
+    }
     const dtype = dtypeCode("tensor", filled.dtype ?? data.dtype);
     const detached = data.detach();
     const copy = apply("clone", [detached]);

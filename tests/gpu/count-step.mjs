@@ -7,9 +7,17 @@ const counter = globalThis.__gpuCounter;
 const gpu = create([]);
 counter.install(gpu);
 
-const { functional: F, manualSeed, nn, optim, randint, randn, scope, tensor, useDevice } = await import(
-  "torchlet"
-);
+const {
+  functional: F,
+  manualSeed,
+  nn,
+  optim,
+  randint,
+  randn,
+  scope,
+  tensor,
+  useDevice,
+} = await import("torchlet");
 const device = await useDevice("webgpu", { gpu });
 
 class LeNet extends nn.Module {

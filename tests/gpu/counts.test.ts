@@ -41,7 +41,13 @@ describe.runIf(device === "webgpu")("a step of LeNet in a scope, counted from ou
     expect(steady.submits).toBe(1);
     expect(steady.computePasses).toBe(1);
     expect(steady.writeBuffer).toBeLessThanOrEqual(3);
-    for (const none of ["pipelines", "shaderModules", "bindGroups", "mapAsyncRead", "copies"] as const) {
+    for (const none of [
+      "pipelines",
+      "shaderModules",
+      "bindGroups",
+      "mapAsyncRead",
+      "copies",
+    ] as const) {
       expect(steady[none], none).toBe(0);
     }
     expect(steady.buffersCreated + steady.buffersDestroyed).toBe(0);

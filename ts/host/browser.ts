@@ -28,7 +28,7 @@ export const openGpu: Host["openGpu"] = (gpu) => {
   }
   return Promise.resolve(
     isSecureContext
-      ? "this browser has no WebGPU (navigator.gpu is not there): take a current one, or the device \"cpu\""
+      ? 'this browser has no WebGPU (navigator.gpu is not there): take a current one, or the device "cpu"'
       : "WebGPU is there for secure pages only: serve this one from https: or from localhost",
   );
 };

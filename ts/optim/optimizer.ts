@@ -1,11 +1,13 @@
 /** @file The base of optimizers: parameter groups, their state, and one multi-tensor step for each. */
 import { describe } from "../check.js";
+import type { Device } from "../device.js";
 import { ArgumentError } from "../errors.js";
 import { enableGrad } from "../grad-mode.js";
 import { keep } from "../memory.js";
 import { clearGrad } from "../nn/any-module.js";
 import { callUpdate, raw, type UpdateName } from "../raw.js";
 import { Tensor } from "../tensor.js";
+import { tensor } from "../tensor-from.js";
 
 /** Parameters that are optimised with the same options. */
 export type ParamGroup<Options> = Options & { params: Tensor[] };
@@ -217,15 +219,15 @@ export abstract class Optimizer<Options extends object> {
     this.state.clear();
     for (const [index, state] of Object.entries(saved.state)) {
       const param = params.get(Number(index));
-      if (param) this.state.set(param, copied(state));
+      if (param) this.state.set(param, copied(state, param.device));
     }
   }
 }
 
-function copied(state: ParamState): ParamState {
+function copied(state: ParamState, device: Device): ParamState {
   const entries = Object.entries(state).map(([name, value]) => [
     name,
-    value instanceof Tensor ? keep(value.detach().clone()) : value,
+    value instanceof Tensor ? keep(tensor(value, { device })) : value,
   ]);
   return Object.fromEntries(entries) as ParamState;
 }

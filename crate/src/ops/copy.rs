@@ -112,7 +112,7 @@ fn convert(source: &[u32], from: DType, target: &mut [u32], to: DType) {
 }
 
 /// `x` overwritten by `source`, which is broadcast and cast to it.
-struct Copy;
+pub struct Copy;
 
 impl Op for Copy {
     fn name(&self) -> &'static str {

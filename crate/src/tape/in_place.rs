@@ -13,7 +13,14 @@ use crate::tensor::{DType, Meta, Tensor};
 /// `target = op(target, x...)`, written into the target's storage.
 pub fn apply_in_place(op: Rc<dyn Op>, target: &Tensor, x: &[&Tensor]) -> Result<()> {
     let name = op.name();
-    run(op, target, x).map_err(|error| error.of(&format!("{name}_")))
+    let named = |error: Error| error.of(&format!("{name}_"));
+    // A copy is the way from one device to another, as in PyTorch.
+    let copies = name == copy::Copy.name() && target.device() == Device::Gpu;
+    if copies && x.iter().any(|t| t.device() == Device::Cpu && !t.requires_grad()) {
+        let moved = super::on_gpu(x).map_err(named)?;
+        return run(op, target, &moved.iter().collect::<Vec<_>>()).map_err(named);
+    }
+    run(op, target, x).map_err(named)
 }
 
 fn run(op: Rc<dyn Op>, target: &Tensor, x: &[&Tensor]) -> Result<()> {
