@@ -1,7 +1,8 @@
 /** @file `npm run bench`: Torchlet's times, and beside them those of the peers that are installed, in one run. */
 import { cpus } from "node:os";
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { type Device, deviceInfo, useDevice } from "torchlet";
 
 import { measure, type Budget } from "./measure.js";
 import { findPeers } from "./peers.js";
@@ -13,6 +14,7 @@ interface Options {
   readonly seconds: string;
   readonly threads: string;
   readonly peers: boolean;
+  readonly device: Device;
 }
 
 const program = new Command("bench")
@@ -23,6 +25,11 @@ const program = new Command("bench")
   .option("--seconds <n>", "time for each row and library", "3")
   .option("--threads <n>", "threads for PyTorch; Torchlet and TensorFlow.js use one", "1")
   .option("--no-peers", "Torchlet alone")
+  .addOption(
+    new Option("--device <name>", "where Torchlet and TensorFlow.js compute")
+      .choices(["cpu", "webgpu"])
+      .default("cpu"),
+  )
   .parse();
 const options = program.opts<Options>();
 
@@ -32,7 +39,11 @@ const budget: Budget = { time: 1000 * seconds, samples: 25 };
 const chosen = definitions.workloads.filter((w) => !options.only || w.name.includes(options.only));
 if (chosen.length === 0) program.error(`no workload's name contains "${options.only}"`);
 
-const peers = options.peers ? findPeers(Number(options.threads)) : [];
+const device = await useDevice(options.device);
+const peers = options.peers ? findPeers(Number(options.threads), device) : [];
+const { description, architecture, software } = deviceInfo(device);
+const name = description || architecture;
+console.log(`device: ${device} (${name}${software && device === "webgpu" ? ", by a CPU" : ""})`);
 console.log(`${cpus()[0]?.model ?? "unknown processor"}, Node ${process.version}`);
 for (const peer of peers) console.log(`peer: ${peer.name}`);
 console.log("ratio: the peer's median over Torchlet's, above 1 where Torchlet is faster\n");
@@ -54,7 +65,7 @@ const print = (cells: readonly string[]): void => {
 print(columns);
 
 for (const workload of chosen) {
-  const { median, minimum } = await measure(prepare(workload), budget);
+  const { median, minimum } = await measure(prepare(workload, device), budget);
   const row = [
     workload.name,
     median.toFixed(3),

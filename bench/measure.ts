@@ -1,7 +1,10 @@
 /** @file Timing: a warm-up, then samples within a budget of time. */
 
 /** Runs once; gives milliseconds where it timed only a part of the run itself. */
-export type Runner = () => Promise<number | undefined>;
+export type Runner = (() => Promise<number | undefined>) & {
+  /** Waits until the device has done what the runs asked for. */
+  finish?: () => Promise<void>;
+};
 
 export interface Timing {
   /** Milliseconds of a run. */
@@ -26,6 +29,7 @@ async function once(run: Runner, times: number): Promise<number> {
       partial += elapsed;
     }
   }
+  await run.finish?.();
   return (timed ? partial : performance.now() - start) / times;
 }
 

@@ -4,6 +4,8 @@ import { createRequire } from "node:module";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import type { Device } from "torchlet";
+
 import type { Budget, Timing } from "./measure.js";
 import type { Workload } from "./workloads.js";
 
@@ -51,19 +53,26 @@ function pytorch(threads: number): Peer | undefined {
   return new Peer(name, python, [pathOf("torch_peer.py"), "--threads", String(threads)]);
 }
 
+const BACKENDS = { cpu: "wasm", webgpu: "webgpu" };
+
 /** TensorFlow.js, if `npm install --prefix bench/peers --ignore-scripts` was run. */
-function tensorflow(): Peer | undefined {
+function tensorflow(device: Device): Peer | undefined {
+  const backend = BACKENDS[device];
   try {
     const require = createRequire(pathOf("tfjs_peer.mjs"));
     const { version } = require("@tensorflow/tfjs/package.json") as { version: string };
-    require.resolve("@tensorflow/tfjs-backend-wasm");
-    return new Peer(`TensorFlow.js ${version} WASM`, process.execPath, [pathOf("tfjs_peer.mjs")]);
+    require.resolve(`@tensorflow/tfjs-backend-${backend}`);
+    return new Peer(`TensorFlow.js ${version} ${backend}`, process.execPath, [
+      pathOf("tfjs_peer.mjs"),
+      backend,
+    ]);
   } catch {
     return undefined;
   }
 }
 
-/** The peers that are installed here. */
-export function findPeers(threads: number): Peer[] {
-  return [pytorch(threads), tensorflow()].filter((peer) => peer !== undefined);
+/** The peers for a device that are installed here. */
+export function findPeers(threads: number, device: Device): Peer[] {
+  const peers = device === "cpu" ? [pytorch(threads), tensorflow(device)] : [tensorflow(device)];
+  return peers.filter((peer) => peer !== undefined);
 }

@@ -1,5 +1,6 @@
 /** @file The workloads as Torchlet programs. */
 import {
+  type Device,
   functional as F,
   manualSeed,
   nn,
@@ -8,6 +9,8 @@ import {
   rand,
   randint,
   randn,
+  scope,
+  synchronize,
   type Tensor,
 } from "torchlet";
 
@@ -35,67 +38,80 @@ export function build(net: Net): nn.Module {
   return new nn.Sequential(...net.layers.map(layerOf));
 }
 
-function trainStep(workload: Workload & { kind: "train" }): Runner {
+/** What was asked of a GPU is done some time later. */
+const done = async (device: Device): Promise<void> => {
+  if (device === "webgpu") await synchronize(device);
+};
+
+function trainStep(workload: Workload & { kind: "train" }, device: Device): Runner {
   const net = netOf(workload.net);
-  const model = build(net);
+  const model = build(net).to(device);
   const optimizer =
     workload.optimizer === "adam"
       ? new optim.Adam(model.parameters(), { lr: workload.lr })
       : new optim.SGD(model.parameters(), { lr: workload.lr, momentum: 0.9 });
-  const inputs = randn([workload.batch, ...net.input]);
-  const labels = randint(0, 10, [workload.batch]);
+  const inputs = randn([workload.batch, ...net.input], { device });
+  const labels = randint(0, 10, [workload.batch], { device });
   return async () => {
-    optimizer.zeroGrad();
-    const loss = F.crossEntropy(model(inputs), labels);
-    loss.backward();
-    optimizer.step();
+    const loss = scope(() => {
+      optimizer.zeroGrad();
+      const loss = F.crossEntropy(model(inputs), labels);
+      loss.backward();
+      optimizer.step();
+      return loss;
+    });
     await loss.item();
+    loss.dispose();
     return undefined;
   };
 }
 
-function matmul(size: number): Runner {
-  const [a, b] = [randn(size, size), randn(size, size)];
-  return () => {
+function matmul(size: number, device: Device): Runner {
+  const [a, b] = [randn([size, size], { device }), randn([size, size], { device })];
+  const run = (): Promise<undefined> => {
     noGrad(() => a.matmul(b)).dispose();
     return Promise.resolve(undefined);
   };
+  return Object.assign(run, { finish: () => done(device) });
 }
 
-function convolution(workload: Workload & { kind: "conv" }): Runner {
+function convolution(workload: Workload & { kind: "conv" }, device: Device): Runner {
   const { batch, channels, size, pass } = workload;
-  const x = randn(batch, channels, size, size);
-  const weight = rand(channels, channels, 3, 3);
+  const x = randn([batch, channels, size, size], { device });
+  const weight = rand([channels, channels, 3, 3], { device });
   const forward = (): Tensor => F.conv2d(x, weight, undefined, { padding: 1 });
   if (pass === "forward") {
-    return () => {
+    const run = (): Promise<undefined> => {
       noGrad(forward).dispose();
       return Promise.resolve(undefined);
     };
+    return Object.assign(run, { finish: () => done(device) });
   }
   const leaf = pass === "input" ? x : weight;
   leaf.requiresGrad = true;
-  const dy = randn(batch, channels, size, size);
-  return () => {
+  const dy = randn([batch, channels, size, size], { device });
+  return async () => {
     const y = forward();
+    await done(device);
     const start = performance.now();
     y.backward(dy);
+    await done(device);
     const elapsed = performance.now() - start;
     leaf.grad = null;
     y.dispose();
-    return Promise.resolve(elapsed);
+    return elapsed;
   };
 }
 
 /** The program of a workload, ready to be timed. */
-export function prepare(workload: Workload): Runner {
+export function prepare(workload: Workload, device: Device): Runner {
   manualSeed(0);
   switch (workload.kind) {
     case "train":
-      return trainStep(workload);
+      return trainStep(workload, device);
     case "matmul":
-      return matmul(workload.size);
+      return matmul(workload.size, device);
     case "conv":
-      return convolution(workload);
+      return convolution(workload, device);
   }
 }

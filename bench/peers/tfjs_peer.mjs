@@ -1,4 +1,4 @@
-// The benchmark's workloads in TensorFlow.js on its WASM backend: reads a workload a line as JSON, answers its times in
+// The benchmark's workloads in TensorFlow.js, on its WASM backend or the one that is named: reads a workload a line as JSON, answers its times in
 // ms as JSON.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -6,19 +6,31 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 import * as tf from "@tensorflow/tfjs";
-import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 
 // Its hints go to stdout, where the answers go.
 console.warn = console.info = console.log = () => {};
 const require = createRequire(import.meta.url);
-setWasmPaths(join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "dist/"));
-setThreadsCount(1);
-await tf.setBackend("wasm");
+const backend = process.argv[2] ?? "wasm";
+if (backend === "wasm") {
+  const { setThreadsCount, setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
+  setWasmPaths(
+    join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "dist/"),
+  );
+  setThreadsCount(1);
+} else {
+  const { create, globals } = await import("webgpu");
+  Object.assign(globalThis, globals);
+  globalThis.navigator ??= {};
+  Object.defineProperty(globalThis.navigator, "gpu", { value: create([]) });
+  await import("@tensorflow/tfjs-backend-webgpu");
+}
+await tf.setBackend(backend);
+await tf.ready();
 const { nets } = JSON.parse(readFileSync(new URL("../workloads.json", import.meta.url), "utf8"));
 
 // The WASM backend has no gradient for a convolution's filter, so none of the nets would train. What its users write
 // instead is a convolution of transposed tensors, which is right for stride 1.
-tf.registerKernel({
+const filterGradient = {
   kernelName: "Conv2DBackpropFilter",
   backendName: "wasm",
   kernelFunc: ({ inputs: { x, dy }, attrs: { pad, filterShape } }) => {
@@ -36,7 +48,8 @@ tf.registerKernel({
     const filters = tf.transpose(dy, [1, 2, 0, 3]);
     return tf.transpose(tf.conv2d(rows, filters, 1, "valid"), [1, 2, 0, 3]);
   },
-});
+};
+if (backend === "wasm") tf.registerKernel(filterGradient);
 
 function parametersOf(net) {
   const parameters = [];
@@ -90,17 +103,19 @@ function train(w) {
       true,
       parameters,
     );
-    loss.dataSync();
-    loss.dispose();
+    return read(loss);
   };
 }
 
 /** Runs `f` and waits for its result without keeping it. */
-const run = (f) => () => {
-  const y = tf.tidy(f);
-  y.dataSync();
+const run = (f) => () => read(tf.tidy(f));
+
+/** A GPU is read asynchronously. */
+async function read(y) {
+  if (backend === "webgpu") await y.data();
+  else y.dataSync();
   y.dispose();
-};
+}
 
 function matmul(w) {
   const [a, b] = [tf.randomNormal([w.size, w.size]), tf.randomNormal([w.size, w.size])];
@@ -116,19 +131,19 @@ function conv(w) {
   return run(() => tf.grad((f) => tf.conv2d(x, f, 1, "same"))(filter, dy));
 }
 
-function measure(step, budget) {
-  const once = (times) => {
+async function measure(step, budget) {
+  const once = async (times) => {
     const start = performance.now();
-    for (let i = 0; i < times; i++) step();
+    for (let i = 0; i < times; i++) await step();
     return (performance.now() - start) / times;
   };
-  let single = once(1);
-  if (single < budget.time / 4) single = once(3);
+  let single = await once(1);
+  if (single < budget.time / 4) single = await once(3);
   const chunk = Math.max(1, Math.round(50 / single));
   const results = [];
   const end = performance.now() + budget.time;
   while (results.length < budget.samples && (results.length === 0 || performance.now() < end)) {
-    results.push(once(chunk));
+    results.push(await once(chunk));
   }
   results.sort((a, b) => a - b);
   return { median: results[results.length >> 1], minimum: results[0] };
@@ -139,7 +154,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   let answer;
   tf.engine().startScope();
   try {
-    answer = measure({ train, matmul, conv }[workload.kind](workload), workload.budget);
+    answer = await measure({ train, matmul, conv }[workload.kind](workload), workload.budget);
   } catch (error) {
     answer = { error: String(error.message).split("\n")[0] };
   }
