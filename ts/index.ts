@@ -62,3 +62,4 @@ export {
   type TensorFromOptions,
   type TypedArray,
 } from "./tensor-from.js";
+export { warmup, type WarmupOptions } from "./warmup.js";
