@@ -67,7 +67,9 @@ async function run(
   }
   return {
     outputs: await Promise.all(outputs.map(numbers)),
-    gradients: await Promise.all(leaves.map((leaf) => (leaf.grad ? numbers(leaf.grad) : null))),
+    gradients: await Promise.all(
+      leaves.map(async (leaf) => (leaf.grad ? await numbers(leaf.grad) : null)),
+    ),
   };
 }
 

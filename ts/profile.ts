@@ -112,8 +112,8 @@ export class Profile<T = unknown> {
         )
         .join("  "),
     );
-    const counts = this.gpu ?? {};
-    const summary = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
+    const counts = Object.entries((this.gpu ?? {}) as Record<string, number>);
+    const summary = counts.map(([name, count]) => `${name} ${count}`);
     return [...lines, `wall ${this.wall.toFixed(3)} ms`, ...summary].join("\n");
   }
 

@@ -20,7 +20,7 @@ export const openGpu: Host["openGpu"] = async (gpu) => {
   let webgpu: { create(flags: string[]): object; globals: object };
   try {
     // Only who asks for a GPU needs the package.
-    webgpu = (await import("webgpu")) as unknown as typeof webgpu;
+    webgpu = await import("webgpu");
   } catch (error) {
     return (
       "Node has no WebGPU of its own, and the package that brings it did not load: " +
