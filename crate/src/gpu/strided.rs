@@ -33,6 +33,8 @@ impl Axes {
     /// Sizes and strides are numbers of the kernel, so that one pipeline serves all of one rank.
     pub fn add_to(&self, mut kernel: Kernel, names: &[&'static str]) -> Kernel {
         let rank = self.sizes.len();
+        // A kernel may have several loops.
+        let first = names[0];
         for (k, name) in names.iter().enumerate() {
             kernel = kernel.u32(format!("{name}_offset"), self.offsets[k]);
             let mut body = format!("fn {name}_at(i: u32) -> u32 {{\n");
@@ -45,18 +47,18 @@ impl Axes {
                 let index = match (rank, d) {
                     (1, _) => "i".to_string(),
                     (_, 0) => "rest".to_string(),
-                    _ => format!("rest % p.size{d}"),
+                    _ => format!("rest % p.{first}_size{d}"),
                 };
                 body.push_str(&format!("  at += ({index}) * p.{name}_stride{d};\n"));
                 if d > 0 {
-                    body.push_str(&format!("  rest /= p.size{d};\n"));
+                    body.push_str(&format!("  rest /= p.{first}_size{d};\n"));
                 }
             }
             body.push_str("  return at;\n}\n");
             kernel = kernel.with(&body);
         }
         for d in 1..rank {
-            kernel = kernel.u32(format!("size{d}"), self.sizes[d]);
+            kernel = kernel.u32(format!("{first}_size{d}"), self.sizes[d]);
         }
         kernel
     }

@@ -1,9 +1,11 @@
 //! Where the largest and smallest elements are: max and min over a dimension, argmax, argmin.
 use std::rc::Rc;
 
+use super::gpu::{keys, read, Reducer, Reduction};
 use super::Fold;
 use crate::error::{Error, Result};
-use crate::op::{Input, Op, Output, Saves};
+use crate::gpu::kernel::Plan;
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::ops::{index, sample, view, Call, Operation, Sample};
 use crate::shape::{normalize_dim, reduced, Shape};
 use crate::tape::Context;
@@ -148,6 +150,35 @@ impl Op for ArgExtreme {
             (_, false) => arg_extreme(fold, x[0].i32(), values.i32(), indices, |a, b| a < b),
         }
         Ok(())
+    }
+
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let (shape, dtype) = (x[0].shape(), x[0].meta.dtype);
+        let result = dtype == DType::F32 && !self.only_index;
+        let (values, indices) = if self.only_index { (1, 0) } else { (0, 1) };
+        let extreme = Reduction {
+            name: self.name(),
+            kind: "vec2<u32>",
+            start: "vec2<u32>(0u, 0xffffffffu)",
+            term: "vec2<u32>(key(v), r)",
+            combine: "select(a, b, b.x > a.x || (b.x == a.x && b.y < a.y))",
+            finish: if result {
+                "indices[o] = i32(a.y); store(o, x[kept_at(o) + terms_at(a.y)]);"
+            } else {
+                "indices[o] = i32(a.y); values[o] = x[kept_at(o) + terms_at(a.y)];"
+            },
+            functions: keys(dtype, self.max),
+        };
+        let mut reducer = Reducer::new(shape, &self.fold(shape)?.0);
+        reducer.reduce(&extreme, read(x), |kernel| {
+            let kernel = kernel.output("indices", indices, out);
+            if result {
+                kernel.result(values)
+            } else {
+                kernel.output("values", values, out)
+            }
+        });
+        Ok(reducer.plan())
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {

@@ -1,9 +1,11 @@
 //! Cumulative sum.
 use std::rc::Rc;
 
+use super::gpu::{scan, Threads, LINE_START};
 use super::Fold;
 use crate::error::Result;
-use crate::op::{Input, Op, Output};
+use crate::gpu::kernel::{element, Plan};
+use crate::op::{GpuInput, Input, Op, Output};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::shape::normalize_dim;
 use crate::storage::scratch;
@@ -62,6 +64,41 @@ impl Op for Cumsum {
             cumsum(fold, self.reverse, x[0].i32(), out[0].i32(), &mut total, i32::wrapping_add, |t| t);
         }
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let fold = Fold::along(x[0].shape(), normalize_dim(self.dim, x[0].meta.rank())?);
+        let float = out[0].dtype == DType::F32;
+        let (kind, zero) = (element(out[0].dtype), if float { "0.0" } else { "0" });
+        let write = if float { "store(at, total);" } else { "y[at] = total;" };
+        let at = "at = line_start(o) + select(r, p.terms - 1u - r, p.reverse == 1u) * p.inner;";
+        // Every lane has a piece of the line: what comes before it is known once all have added up theirs.
+        let statements = format!(
+            "  let start = min(lane * p.share, p.terms);
+  let end = select(start, min(start + p.share, p.terms), o < p.results);
+  var total: {kind} = {zero};
+  for (var r = start; r < end; r++) {{
+    let {at}
+    total += {kind}(x[at]);
+  }}
+  total = before(t, lane, total);
+  for (var r = start; r < end; r++) {{
+    let {at}
+    total += {kind}(x[at]);
+    {write}
+  }}
+"
+        );
+        let threads = Threads::of_lines(fold);
+        let kernel = threads
+            .kernel("cumsum", &statements)
+            .with(&scan("before", kind, zero, "a + b"))
+            .with(LINE_START)
+            .u32("terms", fold.reduced)
+            .u32("inner", fold.inner)
+            .u32("share", fold.reduced.div_ceil(threads.lanes))
+            .u32("reverse", self.reverse as usize)
+            .input("x", 0, x);
+        Ok(if float { kernel.result(0) } else { kernel.output("y", 0, out) }.into())
     }
     fn backward(&self, _: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![Some(apply(Cumsum { dim: self.dim, reverse: !self.reverse }, &[dy])?)])

@@ -1,10 +1,12 @@
 //! The largest and smallest elements: amax and amin.
 use std::rc::Rc;
 
+use super::gpu::{keys, read, Reducer, Reduction};
 use super::spread::{share, Formula};
 use super::{run_folds, Dims, Fold};
 use crate::error::Result;
-use crate::op::{Input, Op, Output, Saves};
+use crate::gpu::kernel::Plan;
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::tape::Context;
 use crate::tensor::{DType, Meta, Tensor};
@@ -94,6 +96,22 @@ impl Op for Extreme {
                 run_folds(x[0].i32(), &folds, out[0].i32(), |f, x, o| extreme(f, x, o, |a, b| a < b))
             }
         }
+    }
+
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let (shape, float) = (x[0].shape(), out[0].dtype == DType::F32);
+        let extreme = Reduction {
+            name: self.name(),
+            kind: "u32",
+            start: "0u",
+            term: "key(v)",
+            combine: "max(a, b)",
+            finish: if float { "store(o, value_of(a));" } else { "y[o] = value_of(a);" },
+            functions: keys(out[0].dtype, self.max),
+        };
+        let mut reducer = Reducer::new(shape, &self.dims.of(shape)?);
+        reducer.reduce(&extreme, read(x), |k| if float { k.result(0) } else { k.output("y", 0, out) });
+        Ok(reducer.plan())
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {

@@ -1,9 +1,11 @@
 //! Whether any or all elements are true, which is: not 0.
 use std::rc::Rc;
 
+use super::gpu::{read, Reducer, Reduction};
 use super::{run_folds, Dims, Fold};
 use crate::error::Result;
-use crate::op::{Input, Op, Output};
+use crate::gpu::kernel::Plan;
+use crate::op::{GpuInput, Input, Op, Output};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::storage::scratch;
 use crate::tensor::{DType, Meta};
@@ -53,6 +55,25 @@ impl Op for AnyOrAll {
         }
         let folds = self.dims.folds(x[0].shape())?;
         run_folds(&truth, &folds, out[0].words(), |fold, x, out| any_or_all(fold, self.all, x, out))
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let shape = x[0].shape();
+        let truth = Reduction {
+            name: self.name(),
+            kind: "u32",
+            start: if self.all { "1u" } else { "0u" },
+            term: match x[0].meta.dtype {
+                // By its bits: -0 is false, NaN is true, and numbers next to 0 are not flushed.
+                DType::F32 => "u32((bitcast<u32>(v) & 0x7fffffffu) != 0u)",
+                _ => "u32(v != 0)",
+            },
+            combine: if self.all { "a & b" } else { "a | b" },
+            finish: "y[o] = a;",
+            functions: String::new(),
+        };
+        let mut reducer = Reducer::new(shape, &self.dims.of(shape)?);
+        reducer.reduce(&truth, read(x), |kernel| kernel.output("y", 0, out));
+        Ok(reducer.plan())
     }
 }
 

@@ -2,6 +2,7 @@
 mod arg;
 mod cumsum;
 mod extreme;
+pub mod gpu;
 mod logic;
 mod moment;
 mod norm;

@@ -1,13 +1,15 @@
 //! Variance and standard deviation.
 use std::rc::Rc;
 
+use super::gpu::{read, Reducer, Reduction};
 use super::spread::{spread, Formula};
 use super::sum::mean_dims;
 use super::{require_float, run_folds, sum, Dims};
 use crate::args::Args;
 use crate::error::Result;
+use crate::gpu::kernel::{Kernel, Plan};
 use crate::kernels::map::{self, Operand};
-use crate::op::{Input, Op, Output, Saves};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::ops::{sample, unary, Call, Operation, Sample};
 use crate::shape::{self, reduced, Layout};
 use crate::storage::scratch;
@@ -76,6 +78,32 @@ impl Op for Moment {
             }
         }
         Ok(())
+    }
+
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        let shape = x[0].shape();
+        let (count, divisor) = (self.dims.count(shape)? as f32, self.divisor(shape)? as f32);
+        let mut reducer = Reducer::new(shape, &self.dims.of(shape)?);
+        let mean = reducer.word_a_result();
+        let sum = Reduction {
+            name: "mean",
+            kind: "f32",
+            start: "0.0",
+            term: "v",
+            combine: "a + b",
+            finish: "mean[o] = a / p.count;",
+            functions: String::new(),
+        };
+        reducer.reduce(&sum, read(x), |kernel| kernel.f32("count", count).scratch("mean", "f32", mean, true));
+        let squares = Reduction {
+            name: self.name(),
+            term: "(v - mean[o]) * (v - mean[o])",
+            finish: if self.root { "store(o, sqrt(a / p.divisor));" } else { "store(o, a / p.divisor);" },
+            ..sum
+        };
+        let reads = |kernel: Kernel| read(x)(kernel).scratch("mean", "f32", mean, false);
+        reducer.reduce(&squares, reads, |kernel| kernel.f32("divisor", divisor).result(0));
+        Ok(reducer.plan())
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {

@@ -1,16 +1,18 @@
 //! logsumexp, and the p-norm.
 use std::rc::Rc;
 
+use super::gpu::{keys, read, Reducer, Reduction};
 use super::spread::{share, spread, Formula};
 use super::{extreme, require_float, run_folds, sum, Dims, Fold};
 use crate::error::{Error, Result};
+use crate::gpu::kernel::{Kernel, Plan};
 use crate::kernels::map::{self, Operand};
-use crate::op::{Input, Op, Output, Saves};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::shape::{self, reduced, Layout};
 use crate::storage::scratch;
 use crate::tape::Context;
-use crate::tensor::{Meta, Tensor};
+use crate::tensor::{DType, Meta, Tensor};
 
 /// log(sum(exp(x))), without overflow.
 struct LogSumExp {
@@ -53,6 +55,35 @@ impl Op for LogSumExp {
         run_folds(&powers, &folds, out, sum)?;
         out.iter_mut().zip(&max).for_each(|(o, max)| *o = o.ln() + max);
         Ok(())
+    }
+
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        let shape = x[0].shape();
+        let mut reducer = Reducer::new(shape, &self.dims.of(shape)?);
+        let max = reducer.word_a_result();
+        let extreme = Reduction {
+            name: "max",
+            kind: "u32",
+            start: "0u",
+            term: "key(v)",
+            combine: "max(a, b)",
+            // Infinities would meet as inf - inf. Nothing at all has no maximum.
+            finish: "max_of[o] = select(value_of(a), 0.0, a == 0u || is_inf(value_of(a)));",
+            functions: keys(DType::F32, true),
+        };
+        reducer.reduce(&extreme, read(x), |kernel| kernel.scratch("max_of", "f32", max, true));
+        let powers = Reduction {
+            name: self.name(),
+            kind: "f32",
+            start: "0.0",
+            term: "exp(v - max_of[o])",
+            combine: "a + b",
+            finish: "store(o, log(a) + max_of[o]);",
+            functions: String::new(),
+        };
+        let reads = |kernel: Kernel| read(x)(kernel).scratch("max_of", "f32", max, false);
+        reducer.reduce(&powers, reads, |kernel| kernel.result(0));
+        Ok(reducer.plan())
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
@@ -117,11 +148,44 @@ impl Op for Norm {
         Ok(())
     }
 
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        let (shape, p) = (x[0].shape(), self.p);
+        let extreme = p.is_infinite();
+        let norm = Reduction {
+            name: self.name(),
+            kind: if extreme { "u32" } else { "f32" },
+            start: if extreme { "0u" } else { "0.0" },
+            term: match p {
+                f32::INFINITY | f32::NEG_INFINITY => "key(abs(v))",
+                2.0 => "v * v",
+                1.0 => "abs(v)",
+                0.0 => "f32((bitcast<u32>(v) & 0x7fffffffu) != 0u)",
+                _ => "pow(abs(v), p.p)",
+            },
+            combine: if extreme { "max(a, b)" } else { "a + b" },
+            finish: match p {
+                f32::INFINITY | f32::NEG_INFINITY => "store(o, value_of(a));",
+                2.0 => "store(o, sqrt(a));",
+                0.0 | 1.0 => "store(o, a);",
+                _ => "store(o, pow(a, p.root));",
+            },
+            functions: if extreme { keys(DType::F32, p > 0.0) } else { String::new() },
+        };
+        let mut reducer = Reducer::new(shape, &self.dims.of(shape)?);
+        let reads = |kernel: Kernel| match p {
+            f32::INFINITY | f32::NEG_INFINITY => read(x)(kernel),
+            // Both are finite: an infinity may not reach WGSL's arithmetic by way of 1 / 0.
+            _ => read(x)(kernel).f32("p", p).f32("root", if p == 0.0 { 0.0 } else { 1.0 / p }),
+        };
+        reducer.reduce(&norm, reads, |kernel| kernel.result(0));
+        Ok(reducer.plan())
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let (x, y) = (ctx.input(0)?, ctx.output(0)?);
         let formula = Formula::Norm(self.p);
         let dx = if self.p == 0.0 {
-            Tensor::zeros(x.meta())?
+            Tensor::zeros_on(dy.device(), x.meta())?
         } else if self.p.is_infinite() {
             share(&self.dims, Formula::EqualAbs, formula, &x, &y, dy)?
         } else {
@@ -154,7 +218,7 @@ pub fn operations() -> Vec<Operation> {
             samples: || {
                 let norm = |p: f64| Sample::new(vec![sample::floats(&[3, 4])], &[1.0, 1.0, 0.0, p]);
                 let mut samples: Vec<Sample> =
-                    [0.5, 1.0, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY].map(norm).into();
+                    [0.0, 0.5, 1.0, 2.0, 3.0, f64::INFINITY, f64::NEG_INFINITY].map(norm).into();
                 samples.push(Sample::new(vec![sample::floats(&[3, 4, 2])], &[2.0, 0.0, 2.0, 1.0, 2.0]));
                 samples
             },

@@ -1,7 +1,9 @@
 //! Product.
+use super::gpu::{read, scan, Reducer, Reduction, Threads, LINE_START};
 use super::{Dims, Fold};
 use crate::error::Result;
-use crate::op::{Input, Op, Output, Saves};
+use crate::gpu::kernel::{element, Plan};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::ops::{sample, view, Call, Operation, Sample};
 use crate::shape::reduced;
 use crate::tape::{apply, Context};
@@ -65,6 +67,21 @@ impl Op for Prod {
         }
         Ok(())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let float = out[0].dtype == DType::F32;
+        let product = Reduction {
+            name: "prod",
+            kind: element(out[0].dtype),
+            start: if float { "1.0" } else { "1" },
+            term: if x[0].meta.dtype == DType::Bool { "i32(v)" } else { "v" },
+            combine: "a * b",
+            finish: if float { "store(o, a);" } else { "y[o] = a;" },
+            functions: String::new(),
+        };
+        let mut reducer = Reducer::new(x[0].shape(), &[self.dim]);
+        reducer.reduce(&product, read(x), |k| if float { k.result(0) } else { k.output("y", 0, out) });
+        Ok(reducer.plan())
+    }
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![Some(apply(ProdGrad { dim: self.dim }, &[&ctx.input(0)?, dy])?)])
     }
@@ -85,6 +102,43 @@ impl Op for ProdGrad {
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         product_backward(Fold::along(x[0].shape(), self.dim), x[0].f32(), x[1].f32(), out[0].f32());
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let fold = Fold::along(x[0].shape(), self.dim);
+        // Every lane has a piece of the line, and multiplies what comes before and after its elements.
+        let statements = "  let start = min(lane * p.share, p.terms);
+  let end = select(start, min(start + p.share, p.terms), o < p.results);
+  let first = line_start(o);
+  var own = 1.0;
+  for (var r = start; r < end; r++) { own *= x[first + r * p.inner]; }
+  var before = product_before(t, lane, own);
+  // The lanes in the other direction.
+  let other = p.lanes - 1u - lane;
+  var after = product_before(t - lane * p.lane_step + other * p.lane_step, other, own);
+  for (var r = start; r < end; r++) {
+    let at = first + r * p.inner;
+    dx[at] = before;
+    before *= x[at];
+  }
+  if (start < end) { after *= dy[o]; }
+  for (var r = end; r > start; r--) {
+    let at = first + (r - 1u) * p.inner;
+    dx[at] *= after;
+    after *= x[at];
+  }
+";
+        let threads = Threads::of_lines(fold);
+        let kernel = threads
+            .kernel("prod_backward", statements)
+            .with(&scan("product_before", "f32", "1.0", "a * b"))
+            .with(LINE_START)
+            .u32("terms", fold.reduced)
+            .u32("inner", fold.inner)
+            .u32("share", fold.reduced.div_ceil(threads.lanes))
+            .input("x", 0, x)
+            .input("dy", 1, x)
+            .output("dx", 0, out);
+        Ok(kernel.into())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Gradients of reductions: what one result's gradient gives to each of the elements that it came from.
 use super::Dims;
 use crate::error::Result;
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::gpu::strided::Axes;
 use crate::kernels::map::{self, Operand};
-use crate::op::{Input, Op, Output};
-use crate::shape;
+use crate::op::{GpuInput, Input, Op, Output};
+use crate::shape::{self, Layout};
 use crate::tape::apply;
 use crate::tensor::{Meta, Tensor};
 
@@ -67,6 +69,40 @@ impl Op for Spread {
             }),
         }
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let shape = x[0].shape();
+        let layouts = [x[0].layout, x[1].layout, x[2].layout]
+            .map(|layout| shape::expand(layout, shape))
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+        let expression = match self.0 {
+            Formula::Equal => "f32(v == r)",
+            Formula::EqualAbs => "f32(abs(v) == r)",
+            Formula::Extreme => "g * f32(v == r)",
+            Formula::LogSumExp => "g * exp(v - r)",
+            Formula::Deviation => "g * (v - r)",
+            Formula::HalfOver => "select(g / (2.0 * r), 0.0, r == 0.0)",
+            Formula::Norm(f32::INFINITY | f32::NEG_INFINITY) => "g * sign_of(v) * f32(abs(v) == r)",
+            Formula::Norm(1.0) => "g * sign_of(v)",
+            Formula::Norm(2.0) => "select(v * (g / r), 0.0, r == 0.0)",
+            Formula::Norm(_) => {
+                "select(sign_of(v) * pow(abs(v) / r, p.power) * g, 0.0, v == 0.0 || r == 0.0)"
+            }
+        };
+        let statements = format!(
+            "  let v = x[x_at(i)];\n  let r = y[y_at(i)];\n  let g = dy[dy_at(i)];\n  store(i, {expression});"
+        );
+        let power = if let Formula::Norm(p) = self.0 { p - 1.0 } else { 0.0 };
+        let kernel = Kernel::elementwise("spread", out[0].numel(), &statements)
+            .with("fn sign_of(v: f32) -> f32 { return select(sign(v), v, is_nan(v)); }\n")
+            .f32("power", power)
+            .input("x", 0, x)
+            .input("y", 1, x)
+            .input("dy", 2, x)
+            .result(0);
+        let layouts: Vec<&Layout> = layouts.iter().collect();
+        Ok(Axes::new(shape, &layouts).add_to(kernel, &["x", "y", "dy"]).into())
     }
 }
 

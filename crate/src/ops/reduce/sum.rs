@@ -1,9 +1,11 @@
 //! Sum and mean.
 use std::rc::Rc;
 
+use super::gpu::{read, Reducer, Reduction};
 use super::{require_float, run_folds, Dims, Fold};
 use crate::error::Result;
-use crate::op::{Input, Op, Output};
+use crate::gpu::kernel::{element, Plan};
+use crate::op::{GpuInput, Input, Op, Output};
 use crate::ops::{sample, unary, view, Call, Operation, Sample};
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
@@ -112,6 +114,30 @@ impl Op for Sum {
             out[0].f32().iter_mut().for_each(|o| *o /= count);
         }
         Ok(())
+    }
+
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let shape = x[0].shape();
+        let (dtype, count) = (out[0].dtype, self.dims.count(shape)? as f32);
+        let sum = Reduction {
+            name: self.name(),
+            kind: element(dtype),
+            start: if dtype == DType::F32 { "0.0" } else { "0" },
+            term: if x[0].meta.dtype == DType::Bool { "i32(v)" } else { "v" },
+            combine: "a + b",
+            finish: match (dtype, self.mean) {
+                (DType::F32, false) => "store(o, a);",
+                (DType::F32, true) => "store(o, a / p.count);",
+                _ => "y[o] = a;",
+            },
+            functions: String::new(),
+        };
+        let mut reducer = Reducer::new(shape, &self.dims.of(shape)?);
+        reducer.reduce(&sum, read(x), |kernel| match dtype {
+            DType::F32 => kernel.f32("count", count).result(0),
+            _ => kernel.output("y", 0, out),
+        });
+        Ok(reducer.plan())
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
