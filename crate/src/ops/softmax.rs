@@ -1,11 +1,13 @@
 //! softmax and log_softmax over any dimension, shifted by the largest element so that nothing overflows.
 use std::rc::Rc;
 
+use super::reduce::gpu::{tree, Threads, LINE_START};
 use super::reduce::{extreme, sum, Fold};
 use super::{sample, Call, Operation, Sample};
 use crate::error::Result;
+use crate::gpu::kernel::{Kernel, Plan};
 use crate::kernels::exp::exp;
-use crate::op::{Input, Op, Output, Saves};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::shape::normalize_dim;
 use crate::storage::scratch;
 use crate::tape::{apply, Context};
@@ -101,6 +103,16 @@ pub fn log_softmax_backward(fold: Fold, y: &[f32], dy: &[f32], dx: &mut [f32]) -
     Ok(())
 }
 
+/// A kernel over the lines of `fold`, with `sum` over the lanes of each.
+fn lines(name: &'static str, fold: Fold, statements: &str) -> Kernel {
+    Threads::of_lines(fold)
+        .kernel(name, statements)
+        .with(&tree("sum", "f32", "a + b"))
+        .with(LINE_START)
+        .u32("terms", fold.reduced)
+        .u32("inner", fold.inner)
+}
+
 #[derive(Clone, Copy)]
 struct Softmax {
     dim: i64,
@@ -141,6 +153,30 @@ impl Op for Softmax {
         }
     }
 
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        let value = if self.log { "x[at] - top - log(total)" } else { "exp(x[at] - top) / total" };
+        let statements = format!(
+            "  let first = line_start(o);
+  let end = select(0u, p.terms, o < p.results);
+  var top = p.low;
+  for (var r = lane; r < end; r += p.lanes) {{ top = max(top, x[first + r * p.inner]); }}
+  top = largest(t, lane, top);
+  var total = 0.0;
+  for (var r = lane; r < end; r += p.lanes) {{ total += exp(x[first + r * p.inner] - top); }}
+  total = sum(t, lane, total);
+  for (var r = lane; r < end; r += p.lanes) {{
+    let at = first + r * p.inner;
+    store(at, {value});
+  }}
+"
+        );
+        // NaN need not win: its own exponential makes the whole line NaN.
+        let kernel = lines(self.name(), self.fold(x[0].shape())?, &statements)
+            .with(&tree("largest", "f32", "max(a, b)"))
+            .f32("low", f32::NEG_INFINITY);
+        Ok(kernel.input("x", 0, x).result(0).into())
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![Some(apply(SoftmaxGrad(*self), &[&ctx.output(0)?, dy])?)])
     }
@@ -160,6 +196,30 @@ impl Op for SoftmaxGrad {
         let fold = self.0.fold(x[0].shape())?;
         let backward = if self.0.log { log_softmax_backward } else { softmax_backward };
         backward(fold, x[0].f32(), x[1].f32(), out[0].f32())
+    }
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        let (term, value) = if self.0.log {
+            ("dy[at]", "dy[at] - exp(y[at]) * total")
+        } else {
+            ("y[at] * dy[at]", "y[at] * (dy[at] - total)")
+        };
+        let statements = format!(
+            "  let first = line_start(o);
+  let end = select(0u, p.terms, o < p.results);
+  var total = 0.0;
+  for (var r = lane; r < end; r += p.lanes) {{
+    let at = first + r * p.inner;
+    total += {term};
+  }}
+  total = sum(t, lane, total);
+  for (var r = lane; r < end; r += p.lanes) {{
+    let at = first + r * p.inner;
+    store(at, {value});
+  }}
+"
+        );
+        let kernel = lines(self.name(), self.0.fold(x[0].shape())?, &statements);
+        Ok(kernel.input("y", 0, x).input("dy", 1, x).result(0).into())
     }
 }
 
