@@ -1,10 +1,11 @@
 //! avg_pool2d.
 use std::rc::Rc;
 
-use super::{Axis, Pooling, Tap, Windows};
+use super::{place, Axis, Pooling, Tap, Windows, AXIS};
 use crate::args::Args;
 use crate::error::Result;
-use crate::op::{Input, Op, Output};
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::op::{GpuInput, Input, Op, Output};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::storage::scratch;
 use crate::tape::{apply, Context};
@@ -29,6 +30,28 @@ impl Divisor {
             Divisor::WithPadding => (end - start) as f32,
             Divisor::Inside => (end.min(axis.size as i64) - start.max(0)) as f32,
             Divisor::Number(_) => 1.0,
+        }
+    }
+
+    /// [`Divisor::factor`] of a window that starts at `start`.
+    fn wgsl(self) -> &'static str {
+        match self {
+            Divisor::WithPadding => {
+                "fn factor(start: i32, kernel: i32, size: i32, padding: i32) -> f32 {
+  return f32(min(start + kernel, size + padding) - start);
+}
+"
+            }
+            Divisor::Inside => {
+                "fn factor(start: i32, kernel: i32, size: i32, padding: i32) -> f32 {
+  return f32(min(start + kernel, size) - max(start, 0));
+}
+"
+            }
+            Divisor::Number(_) => {
+                "fn factor(start: i32, kernel: i32, size: i32, padding: i32) -> f32 { return 1.0; }
+"
+            }
         }
     }
 
@@ -124,6 +147,32 @@ impl Op for AvgPool {
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         avg_pool2d(&self.windows.pooling(x[0].shape())?, self.divisor, x[0].f32(), out[0].f32())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let place = place("oh", "ow");
+        let statements = format!(
+            "{place}  let image = i / p.out_image * p.image;
+  let top = row * p.sh - p.ph;
+  let left = column * p.sw - p.pw;
+  let k_end = end_inside(top, p.h, p.kh, p.dh);
+  let l_start = first_inside(left, p.dw);
+  let l_end = end_inside(left, p.w, p.kw, p.dw);
+  var sum = 0.0;
+  for (var k = first_inside(top, p.dh); k < k_end; k++) {{
+    let line = image + u32((top + k) * p.w);
+    var part = 0.0;
+    for (var l = l_start; l < l_end; l++) {{ part += x[line + u32(left + l)]; }}
+    sum += part;
+  }}
+  store(i, sum / (factor(top, p.kh, p.h, p.ph) * factor(left, p.kw, p.w, p.pw) * p.whole));"
+        );
+        let kernel = Kernel::elementwise("avg_pool2d", out[0].numel(), &statements)
+            .with(self.divisor.wgsl())
+            .with(AXIS)
+            .f32("whole", self.divisor.whole())
+            .input("x", 0, x)
+            .result(0);
+        Ok(self.windows.pooling(x[0].shape())?.add_to(kernel)?.into())
+    }
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![Some(apply(AvgPoolGrad { pool: *self, input: ctx.meta(0).clone() }, &[dy])?)])
     }
@@ -145,6 +194,31 @@ impl Op for AvgPoolGrad {
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         let pooling = self.pool.windows.pooling(&self.input.shape)?;
         avg_pool2d_backward(&pooling, self.pool.divisor, x[0].f32(), out[0].f32())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let AvgPool { windows, divisor } = self.pool;
+        let place = place("h", "w");
+        let statements = format!(
+            "{place}  let image = i / p.image * p.out_image;
+  let o_end = last_window(row, p.sh, p.ph, p.oh);
+  let j_start = first_window(column, p.kw, p.sw, p.pw, p.dw);
+  let j_end = last_window(column, p.sw, p.pw, p.ow);
+  var dx = 0.0;
+  for (var o = first_window(row, p.kh, p.sh, p.ph, p.dh); o <= o_end; o++) {{
+    let height = factor(o * p.sh - p.ph, p.kh, p.h, p.ph) * p.whole;
+    for (var j = j_start; j <= j_end; j++) {{
+      dx += dy[image + u32(o * p.ow + j)] / (height * factor(j * p.sw - p.pw, p.kw, p.w, p.pw));
+    }}
+  }}
+  store(i, dx);"
+        );
+        let kernel = Kernel::elementwise("avg_pool2d_backward", out[0].numel(), &statements)
+            .with(divisor.wgsl())
+            .with(AXIS)
+            .f32("whole", divisor.whole())
+            .input("dy", 0, x)
+            .result(0);
+        Ok(windows.pooling(&self.input.shape)?.add_to(kernel)?.into())
     }
 }
 

@@ -1,9 +1,10 @@
 //! max_pool2d.
 use std::rc::Rc;
 
-use super::{Axis, Pooling, Tap, Windows};
+use super::{place, Axis, Pooling, Tap, Windows, AXIS};
 use crate::error::{Error, Result};
-use crate::op::{Input, Op, Output, Saves};
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::ops::{sample, Call, Operation, Sample};
 use crate::storage::scratch;
 use crate::tape::{apply, Context};
@@ -152,6 +153,41 @@ impl Op for MaxPool {
         max_pool2d(&self.windows.pooling(x[0].shape())?, x[0].f32(), values.f32(), indices.i32())
     }
 
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let place = place("oh", "ow");
+        let statements = format!(
+            "{place}  let image = i / p.out_image * p.image;
+  let top = row * p.sh - p.ph;
+  let left = column * p.sw - p.pw;
+  let k_end = end_inside(top, p.h, p.kh, p.dh);
+  let l_start = first_inside(left, p.dw);
+  let l_end = end_inside(left, p.w, p.kw, p.dw);
+  var k = first_inside(top, p.dh);
+  // Where nothing is larger than -infinity, the first element counts.
+  var best = p.low;
+  var index = (top + k * p.dh) * p.w + left + l_start * p.dw;
+  for (; k < k_end; k++) {{
+    for (var l = l_start; l < l_end; l++) {{
+      let at = (top + k * p.dh) * p.w + left + l * p.dw;
+      let v = x[image + u32(at)];
+      if (is_nan(v) || (v > best && !is_nan(best))) {{
+        best = v;
+        index = at;
+      }}
+    }}
+  }}
+  indices[i] = index;
+  store(i, best);"
+        );
+        let kernel = Kernel::elementwise(self.name(), out[0].numel(), &statements)
+            .with(AXIS)
+            .f32("low", f32::NEG_INFINITY)
+            .input("x", 0, x)
+            .output("indices", 1, out)
+            .result(0);
+        Ok(self.windows.pooling(x[0].shape())?.add_to(kernel)?.into())
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let grad = MaxPoolGrad { windows: self.windows, input: ctx.meta(0).clone() };
         Ok(vec![Some(apply(grad, &[&ctx.output(1)?, dy])?)])
@@ -175,6 +211,31 @@ impl Op for MaxPoolGrad {
         let pooling = self.windows.pooling(&self.input.shape)?;
         max_pool2d_backward(&pooling, x[0].i32(), x[1].f32(), out[0].f32());
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let place = place("h", "w");
+        // Each element looks for its index in the windows that may cover it.
+        let statements = format!(
+            "{place}  let own = row * p.w + column;
+  let image = i / p.image * p.out_image;
+  let o_end = last_window(row, p.sh, p.ph, p.oh);
+  let j_start = first_window(column, p.kw, p.sw, p.pw, p.dw);
+  let j_end = last_window(column, p.sw, p.pw, p.ow);
+  var dx = 0.0;
+  for (var o = first_window(row, p.kh, p.sh, p.ph, p.dh); o <= o_end; o++) {{
+    for (var j = j_start; j <= j_end; j++) {{
+      let at = image + u32(o * p.ow + j);
+      if (indices[at] == own) {{ dx += dy[at]; }}
+    }}
+  }}
+  store(i, dx);"
+        );
+        let kernel = Kernel::elementwise(self.name(), out[0].numel(), &statements)
+            .with(AXIS)
+            .input("indices", 0, x)
+            .input("dy", 1, x)
+            .result(0);
+        Ok(self.windows.pooling(&self.input.shape)?.add_to(kernel)?.into())
     }
 }
 

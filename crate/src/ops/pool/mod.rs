@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::Operation;
 use crate::args::Args;
 use crate::error::{Error, Result};
+use crate::gpu::kernel::Kernel;
 use crate::shape::{Shape, Window};
 use crate::tensor::Meta;
 
@@ -151,6 +152,57 @@ impl Pooling {
         [self.rows, self.columns].iter().all(|a| a.window == halving && a.outputs * 2 <= a.size)
     }
 }
+
+/// Sums of these and of sizes fit into 32 bits.
+const MOST_ON_GPU: usize = 1 << 30;
+
+impl Pooling {
+    /// The numbers that kernels read: `h, w` of the input, `oh, ow` of the output; of each axis the kernel `k`,
+    /// stride `s`, padding `p` and dilation `d`; and the elements of an input and an output image.
+    fn add_to(&self, kernel: Kernel) -> Result<Kernel> {
+        let mut kernel = kernel.u32("image", self.input()).u32("out_image", self.output());
+        for (axis, names) in [
+            (self.rows, ["h", "oh", "kh", "sh", "ph", "dh"]),
+            (self.columns, ["w", "ow", "kw", "sw", "pw", "dw"]),
+        ] {
+            let Window { kernel: size, stride, padding, dilation } = axis.window;
+            let span = axis.window.span().filter(|&span| span <= MOST_ON_GPU).ok_or_else(|| {
+                Error::argument(format!(
+                    "expected a kernel that spans at most {MOST_ON_GPU} elements on \"webgpu\", got {size} with dilation {dilation}"
+                ))
+            })?;
+            // What no second window or element uses may be larger than a number of the GPU.
+            let stride = if axis.outputs > 1 { stride } else { 1 };
+            let dilation = if span > 1 { dilation } else { 1 };
+            let values = [axis.size, axis.outputs, size, stride, padding, dilation];
+            for (name, value) in names.into_iter().zip(values) {
+                kernel = kernel.i32(name, value as i32);
+            }
+        }
+        Ok(kernel)
+    }
+}
+
+/// WGSL: the place `i` in an image of `w` columns and `h` rows.
+fn place(h: &str, w: &str) -> String {
+    format!("  let column = i32(i) % p.{w};\n  let row = i32(i) / p.{w} % p.{h};\n")
+}
+
+/// WGSL functions of an axis: the first kernel element inside the input for a window that starts at `start`,
+/// the one behind the last, and the first and last window that may cover an input position.
+const AXIS: &str = "fn first_inside(start: i32, dilation: i32) -> i32 {
+  return (max(-start, 0) + dilation - 1) / dilation;
+}
+fn end_inside(start: i32, size: i32, kernel: i32, dilation: i32) -> i32 {
+  return min((max(size - start, 0) + dilation - 1) / dilation, kernel);
+}
+fn first_window(position: i32, kernel: i32, stride: i32, padding: i32, dilation: i32) -> i32 {
+  return (max(position + padding - (kernel - 1) * dilation, 0) + stride - 1) / stride;
+}
+fn last_window(position: i32, stride: i32, padding: i32, windows: i32) -> i32 {
+  return min((position + padding) / stride, windows - 1);
+}
+";
 
 /// The parameters of a pool, rows first.
 #[derive(Clone, Copy, Debug)]
