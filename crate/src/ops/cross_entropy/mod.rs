@@ -3,6 +3,8 @@
 //! With the log-probabilities lp of a sample of class t, class weights w, label smoothing s and C classes its loss is
 //! `-(1 - s) w[t] lp[t] - s/C sum_c w[c] lp[c]`; `mean` divides the sum of the losses by the sum of all w[t].
 //! Targets that are probabilities make a composition of other operations.
+mod gpu;
+
 use std::rc::Rc;
 
 use super::reduce::{sum_dims, Fold};
@@ -10,7 +12,8 @@ use super::softmax::{log_softmax_of, softmax, Scale};
 use super::{binary, sample, unary, view, Call, Operation, Sample};
 use crate::args::Args;
 use crate::error::{Error, Result};
-use crate::op::{Input, Op, Output, Saves};
+use crate::gpu::kernel::Plan;
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::storage::scratch;
 use crate::tape::{apply, apply_all, Context};
 use crate::tensor::{DType, Meta, Tensor};
@@ -71,16 +74,21 @@ impl Labels<'_> {
             if label as i64 == ignore_index {
                 continue;
             }
-            if label < 0 || label as usize >= classes {
-                return Err(Error::index(format!(
-                    "label {label} is out of range for {classes} classes (expected 0 to {})",
-                    classes as i64 - 1
-                )));
-            }
+            check_label(label, classes)?;
             f(k, k / inner * classes * inner + k % inner, label as usize);
         }
         Ok(())
     }
+}
+
+fn check_label(label: i32, classes: usize) -> Result<()> {
+    if label < 0 || label as usize >= classes {
+        return Err(Error::index(format!(
+            "label {label} is out of range for {classes} classes (expected 0 to {})",
+            classes as i64 - 1
+        )));
+    }
+    Ok(())
 }
 
 impl Loss {
@@ -246,6 +254,10 @@ impl Op for Loss {
         Ok(())
     }
 
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        self.kernels(x, out)
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let mut gradients = vec![None; ctx.inputs()];
         if ctx.inputs() > 2 && ctx.needs(2) {
@@ -287,6 +299,10 @@ impl Op for LossGrad {
             Some(softmax) => self.loss.logits_backward(labels, softmax, dy, out[0].f32()),
             None => self.loss.log_input_backward(labels, dy, out[0].f32()),
         }
+    }
+
+    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+        Ok(self.loss.backward_kernel(&self.input, x))
     }
 }
 
