@@ -25,9 +25,179 @@ static FUNCTIONS: &[Function] = functions! {
     "softplus" "fn softplus(x: f32) -> f32 { return select(log1p(exp(min(x, 20.0))), x, x > 20.0 || is_nan(x)); }\n"
     "sigmoid" "fn sigmoid(x: f32) -> f32 { return 1.0 / (1.0 + exp(-x)); }\n"
     "log1p" "fn log1p(x: f32) -> f32 {
-  // Kahan: the rounding of 1 + x is undone by the quotient.
-  let u = 1.0 + x;
-  return select(log(u) * (x / (u - 1.0)), select(x, log(u), u != 1.0), u == 1.0 || is_inf(u));
+  // 2 atanh(x / (2 + x)): near zero nothing cancels.
+  let s = x / (2.0 + x);
+  let z = s * s;
+  let near = s * (2.0 + z * (0.6666667 + z * (0.4 + z * (0.2857143 + z * (0.22222222 + z * 0.18181818)))));
+  return select(log(1.0 + x), near, abs(x) < 0.4);
+}\n"
+    "log" "fn log(x: f32) -> f32 {
+  let parts = log_parts(x);
+  return log_edges(x, parts.x * 0.6931472 + parts.y);
+}\n"
+    "log2" "fn log2(x: f32) -> f32 {
+  let parts = log_parts(x);
+  return log_edges(x, parts.x + parts.y * 1.442695);
+}\n"
+    "log_parts" "// x = 2^e m with m between sqrt(1/2) and sqrt(2): e, log(m). WGSL's own log is coarse around 1.
+fn log_parts(x: f32) -> vec2<f32> {
+  let bits = bitcast<u32>(x);
+  // What is too small for an implicit bit is an integer times 2^-149.
+  let small = bits < 0x00800000u;
+  let shifted = select(bits, bitcast<u32>(f32(bits)), small) + 0x004afb0du;
+  let m = bitcast<f32>((shifted & 0x007fffffu) + 0x3f3504f3u);
+  let s = (m - 1.0) / (m + 1.0);
+  let z = s * s;
+  let e = f32(i32(shifted >> 23u) - 127) - select(0.0, 149.0, small);
+  return vec2<f32>(e, s * (2.0 + z * (0.6666667 + z * (0.4 + z * (0.2857143 + z * 0.22222222)))));
+}\n"
+    "log_edges" "// y, but what the logarithm is at 0, at infinity, and where there is none.
+fn log_edges(x: f32, y: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  var edge = bitcast<u32>(y);
+  if (bits >= 0x7f800000u) { edge = select(0x7fc00000u, bits, bits == 0x7f800000u); }
+  if ((bits << 1u) == 0u) { edge = 0xff800000u; }
+  return bitcast<f32>(edge);
+}\n"
+    "exp2" "fn exp2(x: f32) -> f32 {
+  let bound = clamp(x, -160.0, 130.0);
+  let n = round(bound);
+  let g = (bound - n) * 0.6931472;
+  let y = 1.0 + g * (1.0 + g * (0.5 + g * (0.16666667 + g * (0.041666668 + g * (0.008333334 + g * (0.0013888889 + g * 0.0001984127))))));
+  // In two steps: 2^n alone may be out of range where the result is not.
+  let half = i32(n) / 2;
+  return select(y * power_of_two(half) * power_of_two(i32(n) - half), x, is_nan(x));
+}\n"
+    "power_of_two" "fn power_of_two(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }\n"
+    "pow" "fn pow(x: f32, y: f32) -> f32 {
+  if (y == 0.0 || x == 1.0) { return 1.0; }
+  if (is_nan(x) || is_nan(y)) { return nan(x); }
+  let a = abs(x);
+  let whole = y == trunc(y);
+  var r = 1.0;
+  if (a == 0.0 || is_inf(a) || (is_inf(y) && a != 1.0)) {
+    r = bitcast<f32>(select(0u, 0x7f800000u, (a > 1.0) == (y > 0.0)));
+  } else if (whole && abs(y) <= 64.0) {
+    // Small integers multiply, so that 3^2 is 9.
+    var base = select(a, 1.0 / a, y < 0.0);
+    for (var n = u32(abs(y)); n > 0u; n >>= 1u) {
+      r *= select(1.0, base, (n & 1u) == 1u);
+      base *= base;
+    }
+  } else if (a != 1.0) {
+    r = exp2(y * log2(a));
+  }
+  if (bitcast<u32>(x) < 0x80000000u) { return r; }
+  if (whole) { return select(r, -r, abs(y) < 16777216.0 && (i32(y) & 1) == 1); }
+  return select(nan(x), r, a == 0.0 || is_inf(a));
+}\n"
+    "nan" "// WGSL refuses a NaN that it can compute beforehand.
+fn nan(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u); }\n"
+    "quotient" "// x / y for floor(), by long division of the mantissas: WGSL's own division may miss an integer.
+fn quotient(x: f32, y: f32) -> f32 {
+  let a = bitcast<u32>(x) & 0x7fffffffu;
+  let b = bitcast<u32>(y) & 0x7fffffffu;
+  let normal = min(a, b) >= 0x00800000u && max(a, b) < 0x7f800000u;
+  var m = (a & 0x007fffffu) | 0x00800000u;
+  let n = (b & 0x007fffffu) | 0x00800000u;
+  var e = i32(a >> 23u) - i32(b >> 23u) - i32(m < n);
+  // What is no number below infinity, or is an integer anyway.
+  if (!normal || e > 100) { return x / y; }
+  m <<= u32(m < n);
+  var q = 1u;
+  m -= n;
+  for (var i = 0; i < 3; i++) {
+    m <<= 8u;
+    q = (q << 8u) | (m / n);
+    m %= n;
+  }
+  // At most half of the smallest number is 0.
+  if (e < -150 || (e == -150 && q == 0x01000000u && m == 0u)) { return 0.0; }
+  // 25 bits; a half goes to the even one.
+  let up = (q & 1u) == 1u && (m != 0u || (q & 2u) == 2u);
+  let size = f32((q >> 1u) + u32(up)) * power_of_two(max(e, -100) - 23);
+  return select(size, -size, (x < 0.0) != (y < 0.0));
+}\n"
+    "sin" "fn sin(x: f32) -> f32 {
+  let turns = quarter_turns(abs(x));
+  return select(1.0, -1.0, x < 0.0) * sine(turns.angle, turns.count);
+}\n"
+    "cos" "fn cos(x: f32) -> f32 {
+  let turns = quarter_turns(abs(x));
+  return sine(turns.angle, turns.count + 1u);
+}\n"
+    "tan" "fn tan(x: f32) -> f32 {
+  let turns = quarter_turns(abs(x));
+  let y = sine(turns.angle, turns.count) / sine(turns.angle, turns.count + 1u);
+  return select(y, -y, x < 0.0);
+}\n"
+    "sine" "// sin(x + n pi / 2) for x between -pi / 4 and pi / 4
+fn sine(x: f32, n: u32) -> f32 {
+  let z = x * x;
+  let odd = x + x * z * (-0.16666667 + z * (0.008333333 + z * (-0.00019841270 + z * 0.0000027557319)));
+  let even = 1.0 + z * (-0.5 + z * (0.041666668 + z * (-0.0013888889 + z * 0.000024801587)));
+  let y = select(odd, even, (n & 1u) == 1u);
+  return select(y, -y, (n & 2u) == 2u);
+}\n"
+    "Turns" "struct Turns { angle: f32, count: u32 }\n"
+    "quarter_turns" "// x = count pi / 2 + angle for x >= 0, in integers (Payne and Hanek): exact for the largest x as well.
+fn quarter_turns(x: f32) -> Turns {
+  let bits = bitcast<u32>(x);
+  if (bits >= 0x7f800000u) { return Turns(nan(x), 0u); }
+  if (x < 0.78) { return Turns(x, 0u); }
+  // 2 / pi behind 32 zeros; of it, 96 bits matter to the last quarters of x = m 2^(e - 23).
+  var digits = array<u32, 8>(0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu);
+  let m = (bits & 0x007fffffu) | 0x00800000u;
+  let first = (bits >> 23u) - 120u;
+  let word = first >> 5u;
+  let shift = first & 31u;
+  let w0 = (digits[word] << shift) | ((digits[word + 1u] >> 1u) >> (31u - shift));
+  let w1 = (digits[word + 1u] << shift) | ((digits[word + 2u] >> 1u) >> (31u - shift));
+  let w2 = (digits[word + 2u] << shift) | ((digits[word + 3u] >> 1u) >> (31u - shift));
+  let middle = m * w1;
+  let low = middle + mul_high(m, w2);
+  let high = m * w0 + mul_high(m, w1) + u32(low < middle);
+  // Two bits of quarters, then the fraction, which is taken between -1/2 and 1/2.
+  let count = (high + 0x20000000u) >> 30u;
+  var f0 = (high << 2u) | (low >> 30u);
+  var f1 = low << 2u;
+  let negative = f0 >= 0x80000000u;
+  if (negative) {
+    f1 = ~f1 + 1u;
+    f0 = ~f0 + u32(f1 == 0u);
+  }
+  let fraction = f32(f0) * 2.3283064e-10 + f32(f1) * 5.4210109e-20;
+  return Turns(select(1.5707964, -1.5707964, negative) * fraction, count);
+}\n"
+    "mul_high" "// The upper half of a product of 64 bits.
+fn mul_high(a: u32, b: u32) -> u32 {
+  let low = (a & 0xffffu) * (b & 0xffffu);
+  let left = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+  let right = (a & 0xffffu) * (b >> 16u) + (left & 0xffffu);
+  return (a >> 16u) * (b >> 16u) + (left >> 16u) + (right >> 16u);
+}\n"
+    "atan2" "fn atan2(y: f32, x: f32) -> f32 {
+  let a = abs(x);
+  let b = abs(y);
+  let larger = max(a, b);
+  var t = select(min(a, b) / larger, 0.0, larger == 0.0);
+  if (is_inf(a) && is_inf(b)) { t = 1.0; }
+  // Above tan(pi / 8): pi / 4 plus the rest.
+  let beyond = t > 0.41421357;
+  let u = select(t, (t - 1.0) / (t + 1.0), beyond);
+  let z = u * u;
+  var r = u + u * z * (-0.3333295 + z * (0.19977711 + z * (-0.13877686 + z * 0.080537445)));
+  r += select(0.0, 0.7853982, beyond);
+  r = select(r, 1.5707964 - r, b > a);
+  r = select(r, 3.1415927 - r, bitcast<u32>(x) >= 0x80000000u);
+  r = select(r, -r, bitcast<u32>(y) >= 0x80000000u);
+  if (is_nan(x)) { return x; }
+  return select(r, y, is_nan(y));
+}\n"
+    "maximum" "fn maximum(a: f32, b: f32) -> f32 { return select(b, a, a > b || is_nan(a)); }\n"
+    "minimum" "fn minimum(a: f32, b: f32) -> f32 { return select(b, a, a < b || is_nan(a)); }\n"
+    "share" "fn share(wins: bool, ties: bool, dy: f32) -> f32 {
+  return select(select(0.0, dy, wins), dy / 2.0, ties);
 }\n"
     "expm1" "fn expm1(x: f32) -> f32 {
   let series = x * (1.0 + x * (0.5 + x * (0.16666667 + x * (0.041666668 + x * (0.008333334 + x * 0.0013888889)))));
@@ -43,8 +213,39 @@ static FUNCTIONS: &[Function] = functions! {
   return select(select(sign(x) * far, near, a < 0.7), x, is_nan(x));
 }\n"
     "remainder" "fn remainder(x: f32, y: f32) -> f32 {
-  let rest = x % y;
+  let rest = fmod(x, y);
   return select(rest, rest + y, rest != 0.0 && (rest < 0.0) != (y < 0.0));
+}\n"
+    "fmod" "// x - y trunc(x / y), exactly, by long division of the mantissas: WGSL's % rounds the quotient.
+fn fmod(x: f32, y: f32) -> f32 {
+  let a = bitcast<u32>(x) & 0x7fffffffu;
+  let b = bitcast<u32>(y) & 0x7fffffffu;
+  if (a >= 0x7f800000u || b > 0x7f800000u || b == 0u) { return nan(x); }
+  if (a < b) { return x; }
+  var m = select(a, (a & 0x007fffffu) | 0x00800000u, a >= 0x00800000u);
+  let n = select(b, (b & 0x007fffffu) | 0x00800000u, b >= 0x00800000u);
+  let exponent = max(b >> 23u, 1u);
+  var left = max(a >> 23u, 1u) - exponent;
+  m %= n;
+  while (left > 0u) {
+    let step = min(left, 8u);
+    m = (m << step) % n;
+    left -= step;
+  }
+  if (m == 0u) { return bitcast<f32>(bitcast<u32>(x) & 0x80000000u); }
+  let shift = min(countLeadingZeros(m) - 8u, exponent - 1u);
+  m <<= shift;
+  let implicit = select(0u, (exponent - shift) << 23u, m >= 0x00800000u);
+  return bitcast<f32>((bitcast<u32>(x) & 0x80000000u) | implicit | (m & 0x007fffffu));
+}\n"
+    "floor_divide_i32" "fn floor_divide_i32(a: i32, b: i32) -> i32 {
+  if (b == 0) { return 0; }
+  return a / b - i32(a % b != 0 && (a < 0) != (b < 0));
+}\n"
+    "remainder_i32" "fn remainder_i32(a: i32, b: i32) -> i32 {
+  if (b == 0) { return 0; }
+  let rest = a % b;
+  return select(rest, rest + b, rest != 0 && (rest < 0) != (b < 0));
 }\n"
     "within" "fn within(x: f32, low: f32, high: f32) -> bool {
   return (x > low || (is_inf(low) && low < 0.0)) && (x < high || (is_inf(high) && high > 0.0));

@@ -15,6 +15,7 @@ pub mod conv2d;
 pub mod copy;
 pub mod cross_entropy;
 pub mod dropout;
+pub mod elementwise;
 pub mod index;
 pub mod matmul;
 pub mod optim;

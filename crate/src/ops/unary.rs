@@ -1,9 +1,10 @@
 //! Elementwise operations of one tensor and up to two numbers. A row is an operation: its value and its gradient.
 use std::rc::Rc;
 
-use super::{sample, Call, Operation, Sample};
+use super::copy::cast_expression;
+use super::{elementwise, sample, Call, Operation, Sample};
 use crate::error::{Error, Result};
-use crate::gpu::kernel::{Plan, Pointwise};
+use crate::gpu::kernel::{Kernel, Plan, Pointwise};
 use crate::kernels::integer;
 use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::tape::{apply, Context};
@@ -42,8 +43,8 @@ struct Row {
     params: usize,
     map: fn(&[f32], &mut [f32], Params),
     map_in_place: fn(&mut [f32], Params),
-    /// `None`: integers become float32, as `exp` does it.
-    int: Option<IntFn>,
+    /// For int32, with its WGSL of `x`, `p.a` and `p.b`. `None`: integers become float32, as `exp` does it.
+    int: Option<(IntFn, &'static str)>,
     reads: Reads,
     /// (what it reads, dy, dx)
     grad: fn(&[f32], &[f32], &mut [f32], Params),
@@ -145,6 +146,13 @@ pub mod wgsl {
         let t = tanh(softplus(x));
         dy * (t + x * sigmoid(x) * (1.0 - t * t))
     }
+    pub fn atan2(y: f32, x: f32) -> f32 {
+        y.atan2(x)
+    }
+    /// `x / y`, so exact that it may be rounded to an integer.
+    pub fn quotient(x: f32, y: f32) -> f32 {
+        x / y
+    }
     /// With the sign of `y`, as Python's `%`.
     pub fn remainder(x: f32, y: f32) -> f32 {
         let rest = x % y;
@@ -179,7 +187,7 @@ macro_rules! rows {
     ($($operation:literal $name:literal $params:literal
         |$x:ident, $p:ident| $value:expr;
         $reads:ident |$r:ident, $dy:ident, $q:ident| $gradient:expr;
-        $(int $int:expr;)?)*) => {
+        $(int $int:expr, $wgsl_int:literal;)?)*) => {
         &[$(Row {
             operation: $operation,
             name: $name,
@@ -196,7 +204,7 @@ macro_rules! rows {
                     *x = f(*x, params);
                 }
             },
-            int: optional!($($int)?),
+            int: optional!($(($int, $wgsl_int))?),
             reads: reads!($reads),
             grad: |read, dy, dx, params| {
                 let f = |$r: f32, $dy: f32, $q: Params| -> f32 { let _ = ($r, $dy, $q); $gradient };
@@ -213,10 +221,10 @@ macro_rules! rows {
 #[rustfmt::skip]
 static ROWS: &[Row] = rows! {
     // operation, PyTorch's name, numbers;  y;  dx from dy and x or y;  the int32 form
-    "neg" "neg" 0           |x, p| -x;                      dy |r, dy, p| -dy;                  int |x, _| x.wrapping_neg();
-    "abs" "abs" 0           |x, p| abs(x);                  x |x, dy, p| dy * sign(x);          int |x, _| x.wrapping_abs();
-    "sign" "sign" 0         |x, p| sign(x);                 dy |r, dy, p| 0.0;                  int |x, _| x.signum();
-    "square" "pow" 0        |x, p| x * x;                   x |x, dy, p| dy * (2.0 * x);        int |x, _| x.wrapping_mul(x);
+    "neg" "neg" 0           |x, p| -x;                      dy |r, dy, p| -dy;                  int |x, _| x.wrapping_neg(), "-x";
+    "abs" "abs" 0           |x, p| abs(x);                  x |x, dy, p| dy * sign(x);          int |x, _| x.wrapping_abs(), "abs(x)";
+    "sign" "sign" 0         |x, p| sign(x);                 dy |r, dy, p| 0.0;                  int |x, _| x.signum(), "select(select(0, -1, x < 0), 1, x > 0)";
+    "square" "pow" 0        |x, p| x * x;                   x |x, dy, p| dy * (2.0 * x);        int |x, _| x.wrapping_mul(x), "x * x";
     "exp" "exp" 0           |x, p| exp(x);                  y |y, dy, p| dy * y;
     "expm1" "expm1" 0       |x, p| expm1(x);                y |y, dy, p| dy * (y + 1.0);
     "log" "log" 0           |x, p| log(x);                  x |x, dy, p| dy / x;
@@ -232,8 +240,8 @@ static ROWS: &[Row] = rows! {
     "tan" "tan" 0           |x, p| tan(x);                  y |y, dy, p| dy * (1.0 + y * y);
     "tanh" "tanh" 0         |x, p| tanh(x);                 y |y, dy, p| dy * (1.0 - y * y);
     "sigmoid" "sigmoid" 0   |x, p| sigmoid(x);              y |y, dy, p| dy * (1.0 - y) * y;
-    "relu" "relu" 0         |x, p| select(x, 0.0, x < 0.0); y |y, dy, p| select(dy, 0.0, y <= 0.0); int |x, _| x.max(0);
-    "relu6" "relu6" 0       |x, p| clamp(x, 0.0, 6.0);      x |x, dy, p| select(0.0, dy, x > 0.0 && x < 6.0); int |x, _| x.clamp(0, 6);
+    "relu" "relu" 0         |x, p| select(x, 0.0, x < 0.0); y |y, dy, p| select(dy, 0.0, y <= 0.0); int |x, _| x.max(0), "max(x, 0)";
+    "relu6" "relu6" 0       |x, p| clamp(x, 0.0, 6.0);      x |x, dy, p| select(0.0, dy, x > 0.0 && x < 6.0); int |x, _| x.clamp(0, 6), "min(max(x, 0), 6)";
     "silu" "silu" 0         |x, p| x * sigmoid(x);          x |x, dy, p| dy * sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x)));
     "softplus" "softplus" 0 |x, p| softplus(x);             x |x, dy, p| dy * sigmoid(x);
     "logsigmoid" "logsigmoid" 0 |x, p| clamp(x, x, 0.0) - log1p(exp(-abs(x))); x |x, dy, p| dy * sigmoid(-x);
@@ -248,33 +256,33 @@ static ROWS: &[Row] = rows! {
         x |x, dy, p| select(select(dy * (x / 3.0 + 0.5), dy, x >= 3.0), 0.0, x <= -3.0);
     "hardsigmoid" "hardsigmoid" 0 |x, p| clamp(x + 3.0, 0.0, 6.0) / 6.0;
         x |x, dy, p| select(0.0, dy / 6.0, x > -3.0 && x < 3.0);
-    "floor" "floor" 0       |x, p| floor(x);                dy |r, dy, p| 0.0;                  int |x, _| x;
-    "ceil" "ceil" 0         |x, p| ceil(x);                 dy |r, dy, p| 0.0;                  int |x, _| x;
-    "round" "round" 0       |x, p| round(x);                dy |r, dy, p| 0.0;                  int |x, _| x;
-    "trunc" "trunc" 0       |x, p| trunc(x);                dy |r, dy, p| 0.0;                  int |x, _| x;
+    "floor" "floor" 0       |x, p| floor(x);                dy |r, dy, p| 0.0;                  int |x, _| x, "x";
+    "ceil" "ceil" 0         |x, p| ceil(x);                 dy |r, dy, p| 0.0;                  int |x, _| x, "x";
+    "round" "round" 0       |x, p| round(x);                dy |r, dy, p| 0.0;                  int |x, _| x, "x";
+    "trunc" "trunc" 0       |x, p| trunc(x);                dy |r, dy, p| 0.0;                  int |x, _| x, "x";
     "leaky_relu" "leaky_relu" 1 |x, p| select(x * p.a, x, x > 0.0); x |x, dy, p| select(dy * p.a, dy, x > 0.0);
     "elu" "elu" 1           |x, p| select(p.a * expm1(x), x, x > 0.0); x |x, dy, p| select(dy * p.a * exp(x), dy, x > 0.0);
     "clamp" "clamp" 2       |x, p| clamp(x, p.a, p.b);
         x |x, dy, p| select(0.0, dy, within(x, p.a, p.b));
-        int |x, [a, b]| x.max(a).min(b);
-    "add_scalar" "add" 1    |x, p| x + p.a;                 dy |r, dy, p| dy;                   int |x, [a, _]| x.wrapping_add(a);
-    "sub_scalar" "sub" 1    |x, p| x - p.a;                 dy |r, dy, p| dy;                   int |x, [a, _]| x.wrapping_sub(a);
-    "rsub_scalar" "rsub" 1  |x, p| p.a - x;                 dy |r, dy, p| -dy;                  int |x, [a, _]| a.wrapping_sub(x);
-    "mul_scalar" "mul" 1    |x, p| x * p.a;                 dy |r, dy, p| dy * p.a;             int |x, [a, _]| x.wrapping_mul(a);
+        int |x, [a, b]| x.max(a).min(b), "min(max(x, p.a), p.b)";
+    "add_scalar" "add" 1    |x, p| x + p.a;                 dy |r, dy, p| dy;                   int |x, [a, _]| x.wrapping_add(a), "x + p.a";
+    "sub_scalar" "sub" 1    |x, p| x - p.a;                 dy |r, dy, p| dy;                   int |x, [a, _]| x.wrapping_sub(a), "x - p.a";
+    "rsub_scalar" "rsub" 1  |x, p| p.a - x;                 dy |r, dy, p| -dy;                  int |x, [a, _]| a.wrapping_sub(x), "p.a - x";
+    "mul_scalar" "mul" 1    |x, p| x * p.a;                 dy |r, dy, p| dy * p.a;             int |x, [a, _]| x.wrapping_mul(a), "x * p.a";
     "div_scalar" "div" 1    |x, p| x / p.a;                 dy |r, dy, p| dy / p.a;
     "rdiv_scalar" "div" 1   |x, p| p.a / x;                 x |x, dy, p| -dy * ((p.a / x) / x);
     "pow_scalar" "pow" 1    |x, p| pow(x, p.a);             x |x, dy, p| select(dy * (p.a * pow(x, p.a - 1.0)), 0.0, p.a == 0.0);
     "rpow_scalar" "pow" 1   |x, p| pow(p.a, x);             y |y, dy, p| select(dy * (y * log(p.a)), 0.0, p.a == 0.0 && y == 0.0);
     "maximum_scalar" "maximum" 1 |x, p| select(x, p.a, x < p.a);
         x |x, dy, p| select(select(0.0, dy, x > p.a), 0.5 * dy, x == p.a);
-        int |x, [a, _]| x.max(a);
+        int |x, [a, _]| x.max(a), "max(x, p.a)";
     "minimum_scalar" "minimum" 1 |x, p| select(x, p.a, x > p.a);
         x |x, dy, p| select(select(0.0, dy, x < p.a), 0.5 * dy, x == p.a);
-        int |x, [a, _]| x.min(a);
+        int |x, [a, _]| x.min(a), "min(x, p.a)";
     "remainder_scalar" "remainder" 1 |x, p| remainder(x, p.a); dy |r, dy, p| dy;
-        int |x, [a, _]| integer::remainder(x, a);
-    "floor_divide_scalar" "floor_divide" 1 |x, p| floor(x / p.a); dy |r, dy, p| 0.0;
-        int |x, [a, _]| integer::floor_divide(x, a);
+        int |x, [a, _]| integer::remainder(x, a), "remainder_i32(x, p.a)";
+    "floor_divide_scalar" "floor_divide" 1 |x, p| floor(quotient(x, p.a)); dy |r, dy, p| 0.0;
+        int |x, [a, _]| integer::floor_divide(x, a), "floor_divide_i32(x, p.a)";
 };
 
 /// A row with its numbers.
@@ -286,11 +294,11 @@ struct Unary {
 
 impl Unary {
     /// The row's integer form and numbers, where it has one and they are integers or bounds.
-    fn int(&self, dtype: DType) -> Option<(IntFn, [i32; 2])> {
+    fn int(&self, dtype: DType) -> Option<(IntFn, &'static str, [i32; 2])> {
         let whole = self.params.exact.iter().all(|v| v.fract() == 0.0 || v.is_infinite());
         // `as` saturates, which turns infinite bounds into the largest integers.
         let numbers = self.params.exact.map(|v| v as i32);
-        self.row.int.filter(|_| dtype != DType::F32 && whole).map(|f| (f, numbers))
+        self.row.int.filter(|_| dtype != DType::F32 && whole).map(|(f, wgsl)| (f, wgsl, numbers))
     }
 }
 
@@ -319,7 +327,7 @@ impl Op for Unary {
 
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         let dtype = x[0].dtype();
-        if let Some((f, numbers)) = self.int(dtype) {
+        if let Some((f, _, numbers)) = self.int(dtype) {
             for (o, &x) in out[0].i32().iter_mut().zip(x[0].i32()) {
                 *o = f(x, numbers);
             }
@@ -335,12 +343,24 @@ impl Op for Unary {
         Ok(())
     }
 
-    fn gpu(&self, x: &[GpuInput], _: &[Meta]) -> Result<Plan> {
-        if x[0].meta.dtype != DType::F32 {
-            return Err(Error::device("integers are not there on \"webgpu\" yet"));
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let dtype = x[0].meta.dtype;
+        let ([value, expression], numbers) = (self.row.wgsl, self.params.numbers());
+        if dtype == DType::F32 {
+            return Ok(Plan::Pointwise(Pointwise { value, read: None, expression, numbers }));
         }
-        let [value, expression] = self.row.wgsl;
-        Ok(Plan::Pointwise(Pointwise { value, read: None, expression, numbers: self.params.numbers() }))
+        let kernel = |value: &str, to: DType, expression: &str| {
+            let cast = cast_expression("input[i]", dtype, to);
+            let statements = format!("  let {value} = {cast};\n  store(i, {expression});");
+            let kernel = Kernel::elementwise(self.row.name, x[0].numel(), &statements);
+            elementwise::stored(kernel.input("input", 0, x), out)
+        };
+        Ok(match self.int(dtype) {
+            Some((_, expression, [a, b])) => {
+                kernel("x", DType::I32, expression).i32("a", a).i32("b", b).into()
+            }
+            None => kernel(value, DType::F32, expression).f32("a", numbers[0]).f32("b", numbers[1]).into(),
+        })
     }
 
     fn cpu_in_place(&self, target: &mut Output, _: &[Input]) -> bool {
@@ -402,6 +422,17 @@ pub fn plain(name: &'static str, x: &Tensor) -> Result<Tensor> {
     with_scalar(name, x, 0.0)
 }
 
+/// A row with float32, and with int32 and bool.
+fn samples(x: Tensor, numbers: &[f64], whole: &[f64]) -> Vec<Sample> {
+    let integers = || sample::ints(&[7, -7, 2, 1, -1, 60], &[2, 3]);
+    vec![
+        Sample::new(vec![x], numbers),
+        Sample::new(vec![integers()], numbers),
+        Sample::new(vec![integers()], whole),
+        Sample::new(vec![sample::bools(&[true, false], &[2])], whole),
+    ]
+}
+
 pub fn operations() -> Vec<Operation> {
     ROWS.iter()
         .map(|row| Operation {
@@ -421,9 +452,9 @@ pub fn operations() -> Vec<Operation> {
                 Ok(Rc::new(Unary { row, params: Params { a: exact[0] as f32, b: exact[1] as f32, exact } }))
             }),
             samples: match row.params {
-                0 => || vec![Sample::new(vec![sample::positives(&[3, 4])], &[])],
-                1 => || vec![Sample::new(vec![sample::positives(&[3, 4])], &[1.7])],
-                _ => || vec![Sample::new(vec![sample::floats(&[3, 4])], &[-1.1, 0.9])],
+                0 => || samples(sample::positives(&[3, 4]), &[], &[]),
+                1 => || samples(sample::positives(&[3, 4]), &[1.7], &[3.0]),
+                _ => || samples(sample::floats(&[3, 4]), &[-1.1, 0.9], &[-2.0, 5.0]),
             },
         })
         .collect()
