@@ -135,7 +135,10 @@ pub struct GpuInput<'a> {
 
 impl<'a> GpuInput<'a> {
     pub fn new(tensor: &'a Tensor) -> Self {
-        GpuInput { meta: tensor.meta(), layout: tensor.layout(), range: tensor.storage().range() }
+        let storage = tensor.storage();
+        // What part of a storage holds may be less than its range.
+        let range = storage.range().filter(|_| tensor.numel() == storage.len());
+        GpuInput { meta: tensor.meta(), layout: tensor.layout(), range }
     }
 
     pub fn shape(&self) -> &[usize] {

@@ -2,8 +2,10 @@
 use std::rc::Rc;
 
 use crate::error::{Error, Result};
-use crate::op::{Input, Op, Output};
-use crate::ops::{sample, view, Call, Operation, Sample};
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::op::{GpuInput, Input, Op, Output};
+use crate::ops::copy::cast_expression;
+use crate::ops::{elementwise, sample, view, Call, Operation, Sample};
 use crate::shape::normalize_dim;
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
@@ -82,6 +84,22 @@ impl Op for Cat {
         Ok(())
     }
 
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let metas: Vec<&Meta> = x.iter().map(|part| part.meta).collect();
+        let (_, dim) = self.pattern(&metas)?;
+        let row: usize = out[0].shape[dim..].iter().product();
+        let parts: Vec<usize> = (0..x.len()).filter(|&i| x[i].numel() > 0).collect();
+        let mut start = 0;
+        let mut kernels = vec![];
+        for group in parts.chunks(NAMES.len()) {
+            let whole = group.len() == parts.len() && group.len() <= FUSABLE;
+            let (kernel, width) = place(x, out, dim, group, whole);
+            kernels.push(kernel.u32("row", row).u32("start", start));
+            start += width;
+        }
+        Ok(Plan::Kernels { kernels, scratch: vec![] })
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let metas: Vec<&Meta> = (0..ctx.inputs()).map(|i| ctx.meta(i)).collect();
         let (_, dim) = self.pattern(&metas)?;
@@ -90,7 +108,7 @@ impl Op for Cat {
         for (i, part) in metas.iter().enumerate() {
             let wanted = ctx.needs(i) && part.dtype == DType::F32;
             if is_nothing(part) {
-                gradients.push(if wanted { Some(Tensor::zeros(part)?) } else { None });
+                gradients.push(if wanted { Some(Tensor::zeros_on(dy.device(), part)?) } else { None });
                 continue;
             }
             let end = start + part.shape[dim];
@@ -99,6 +117,33 @@ impl Op for Cat {
         }
         Ok(gradients)
     }
+}
+
+/// What the inputs of one kernel are called: one binding is left for the output.
+const NAMES: [&str; 7] = ["x0", "x1", "x2", "x3", "x4", "x5", "x6"];
+/// So many inputs leave bindings for what follows.
+const FUSABLE: usize = 4;
+
+/// The kernel that copies some of the inputs, the first to column `p.start` of rows of `p.row` elements; and how
+/// many columns that are. `whole`: there are no others.
+fn place(x: &[GpuInput], out: &[Meta], dim: usize, group: &[usize], whole: bool) -> (Kernel, usize) {
+    let width = |i: usize| x[i].shape()[dim..].iter().product::<usize>();
+    let columns: usize = group.iter().map(|&i| width(i)).sum();
+    let rows = x[group[0]].numel() / width(group[0]);
+    let mut statements = String::from(
+        "  let r = i / p.columns;\n  var c = i % p.columns;\n  let at = r * p.row + p.start + c;\n",
+    );
+    for (k, &i) in group.iter().enumerate() {
+        let value = cast_expression(&format!("x{k}[r * p.width{k} + c]"), x[i].meta.dtype, out[0].dtype);
+        statements.push_str(&format!("  if (c < p.width{k}) {{ store(at, {value}); return; }}\n"));
+        statements.push_str(&format!("  c -= p.width{k};\n"));
+    }
+    let mut kernel = Kernel::elementwise("cat", rows * columns, &statements).u32("columns", columns);
+    for ((k, &i), name) in group.iter().enumerate().zip(NAMES) {
+        kernel = kernel.input(name, i, x).u32(format!("width{k}"), width(i));
+    }
+    let kernel = if whole { elementwise::stored(kernel, out) } else { elementwise::written(kernel, out) };
+    (kernel, columns)
 }
 
 /// The tensors one behind the other along `dim`.
@@ -127,12 +172,14 @@ pub fn operations() -> Vec<Operation> {
             samples: || {
                 let x = || vec![sample::floats(&[2, 3]), sample::positives(&[2, 1]), sample::floats(&[2, 2])];
                 let nothing = vec![sample::floats(&[0]), sample::floats(&[2, 3]), sample::floats(&[1, 3])];
+                let many = (0..9).map(|i| sample::floats(&[2, 1 + i % 3])).collect();
                 let mixed = vec![sample::ints(&[1, 2], &[2]), sample::floats(&[3])];
                 vec![
                     Sample::new(x(), &[1.0]),
                     Sample::new(x(), &[-1.0]),
                     Sample::new(nothing, &[0.0]),
                     Sample::new(mixed, &[0.0]),
+                    Sample::new(many, &[1.0]),
                 ]
             },
         },

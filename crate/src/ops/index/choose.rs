@@ -2,9 +2,10 @@
 use std::rc::Rc;
 
 use crate::error::{Error, Result};
+use crate::gpu::kernel::{element, Plan};
 use crate::kernels::map::{self, Operand};
-use crate::op::{Input, Op, Output, Saves};
-use crate::ops::{copy, sample, view, Call, Operation, Sample};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
+use crate::ops::{copy, elementwise, sample, view, Call, Operation, Sample};
 use crate::shape::{self, broadcast};
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
@@ -45,9 +46,16 @@ impl Op for Where {
         map::map3([&condition, &a, &b], out[0].words(), |c, a, b| if c != 0 { a } else { b });
         Ok(())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let dtype = out[0].dtype;
+        let operands = [("condition", 0, DType::Bool), ("a", 1, dtype), ("b", 2, dtype)];
+        let statement = "  store(i, select(b, a, condition != 0));";
+        let kernel = elementwise::broadcast("where", &out[0].shape, x, &operands, statement)?;
+        Ok(elementwise::stored(kernel, out).into())
+    }
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let condition = ctx.input(0)?;
-        let zero = Tensor::scalar(0.0, DType::F32)?;
+        let zero = Tensor::zeros_on(dy.device(), &Meta::f32([]))?;
         // What was not chosen gets 0, whatever dy is there.
         let part = |i: usize, choices: [&Tensor; 2]| -> Result<Option<Tensor>> {
             if !ctx.needs(i) {
@@ -96,6 +104,14 @@ impl Op for MaskedFill {
         map::map2(&x, &mask, out[0].words(), |x, mask| if mask != 0 { word } else { x });
         Ok(())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let dtype = out[0].dtype;
+        let operands = [("x", 0, dtype), ("mask", 1, DType::Bool)];
+        let statement = format!("  store(i, select(x, bitcast<{}>(p.word), mask != 0));", element(dtype));
+        let kernel = elementwise::broadcast("masked_fill", &out[0].shape, x, &operands, &statement)?;
+        let kernel = kernel.u32("word", dtype.word(self.value) as usize);
+        Ok(elementwise::stored(kernel, out).into())
+    }
     fn cpu_in_place(&self, target: &mut Output, x: &[Input]) -> bool {
         if target.meta.shape != x[0].meta.shape || !x[0].layout.is_contiguous() {
             return false;
@@ -134,6 +150,11 @@ pub fn operations() -> Vec<Operation> {
                     Sample::new(vec![mask(), sample::floats(&[3, 4]), sample::positives(&[3, 1])], &[]),
                     Sample::new(vec![column(), sample::floats(&[4]), sample::positives(&[])], &[]),
                     Sample::new(vec![column(), sample::floats(&[4]), sample::ints(&[7], &[1])], &[]),
+                    Sample::new(
+                        vec![mask(), sample::ints(&[1, 2, 3, 4], &[4]), sample::ints(&[7], &[])],
+                        &[],
+                    ),
+                    Sample::new(vec![mask(), column(), mask()], &[]),
                 ]
             },
         },
@@ -146,6 +167,8 @@ pub fn operations() -> Vec<Operation> {
                     Sample::new(vec![sample::floats(&[3, 4]), mask()], &[-7.0]),
                     Sample::new(vec![sample::floats(&[4]), column()], &[0.5]),
                     Sample::new(vec![sample::floats(&[4]), mask()], &[f64::NEG_INFINITY]),
+                    Sample::new(vec![sample::ints(&[1, 2, 3], &[3, 1]), mask()], &[-9.0]),
+                    Sample::new(vec![column(), mask()], &[1.0]),
                 ]
             },
         },

@@ -2,8 +2,9 @@
 use std::rc::Rc;
 
 use crate::error::Result;
-use crate::op::{Input, Op, Output};
-use crate::ops::{sample, Call, Operation, Sample};
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::op::{GpuInput, Input, Op, Output};
+use crate::ops::{elementwise, sample, Call, Operation, Sample};
 use crate::shape::normalize_dims;
 use crate::tape::{apply, Context};
 use crate::tensor::{Meta, Tensor};
@@ -59,6 +60,31 @@ impl Op for Flip {
         let axes = (0..shape.len()).filter(|&d| shape[d] != 1).map(|d| (shape[d], dims.contains(&d)));
         flip(&axes.collect::<Vec<_>>(), x[0].words(), out[0].words());
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let shape = x[0].shape();
+        let dims = self.dims(shape.len())?;
+        // Neighbours that are both reversed, or both not, are one axis.
+        let mut axes: Vec<(usize, bool)> = vec![];
+        for (d, &size) in shape.iter().enumerate().filter(|(_, &size)| size != 1) {
+            match axes.last_mut() {
+                Some((outer, reversed)) if *reversed == dims.contains(&d) => *outer *= size,
+                _ => axes.push((size, dims.contains(&d))),
+            }
+        }
+        let mut statements = String::from("  var rest = i;\n  var at = 0u;\n  var stride = 1u;\n");
+        for (d, (_, reversed)) in axes.iter().enumerate().rev() {
+            let index = format!("rest % p.size{d}");
+            let index = if *reversed { format!("p.size{d} - 1u - {index}") } else { index };
+            statements.push_str(&format!("  at += ({index}) * stride;\n"));
+            statements.push_str(&format!("  rest /= p.size{d};\n  stride *= p.size{d};\n"));
+        }
+        statements.push_str("  store(i, x[at]);");
+        let mut kernel = Kernel::elementwise("flip", x[0].numel(), &statements).input("x", 0, x);
+        for (d, (size, _)) in axes.iter().enumerate() {
+            kernel = kernel.u32(format!("size{d}"), *size);
+        }
+        Ok(elementwise::stored(kernel, out).into())
     }
     fn backward(&self, _: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         Ok(vec![Some(apply(self.clone(), &[dy])?)])

@@ -1,11 +1,13 @@
 //! gather: one element of a line for each index; and its gradient, which other operations use too.
 use std::rc::Rc;
 
-use super::{check_range, require_index};
+use super::{check_known_range, check_range, require_index};
 use crate::error::{Error, Result};
-use crate::op::{Input, Op, Output, Saves};
-use crate::ops::{sample, Call, Operation, Sample};
-use crate::shape::{contiguous_strides, normalize_dim};
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::gpu::strided::Axes;
+use crate::op::{GpuInput, Input, Op, Output, Saves};
+use crate::ops::{elementwise, sample, Call, Operation, Sample};
+use crate::shape::{contiguous_strides, normalize_dim, Layout};
 use crate::tape::{apply, Context};
 use crate::tensor::{DType, Meta, Tensor};
 
@@ -72,6 +74,25 @@ impl Op for Gather {
         Ok(())
     }
 
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let (shape, index) = (x[0].shape(), x[1].shape());
+        let dim = normalize_dim(self.dim, shape.len())?;
+        let size = shape.get(dim).copied().unwrap_or(1);
+        check_known_range(&x[1], size, dim)?;
+        let mut strides = contiguous_strides(shape);
+        if let Some(stride) = strides.get_mut(dim) {
+            *stride = 0;
+        }
+        let line = Layout { offset: 0, shape: index.to_vec(), strides };
+        let statements = super::picked(out, "index[i]", "x[x_at(i) + j * p.step]");
+        let kernel = Kernel::elementwise("gather", out[0].numel(), &statements)
+            .u32("size", size)
+            .u32("step", step(shape, dim))
+            .input("x", 0, x)
+            .input("index", 1, x);
+        Ok(elementwise::stored(Axes::new(index, &[&line]).add_to(kernel, &["x"]), out).into())
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let shape = &ctx.meta(0).shape;
         let dim = normalize_dim(self.dim, shape.len())?;
@@ -100,6 +121,39 @@ impl Op for ScatterAdd {
             dx[line + index[k] as usize * step] += dy[k]
         });
         Ok(())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        // Each element of dx looks for itself among the indices of its line, so that sums have one order.
+        let (shape, index, dim) = (&self.shape, x[0].shape(), self.dim);
+        let strides = contiguous_strides(shape);
+        let mut line = contiguous_strides(index);
+        if let Some(stride) = line.get_mut(dim) {
+            *stride = 0;
+        }
+        let mut numbers = vec![];
+        let mut indexed = String::from("true");
+        for d in (0..index.len()).filter(|&d| d != dim && index[d] < shape[d]) {
+            indexed.push_str(&format!(" && (i / p.stride{d}) % p.full{d} < p.indexed{d}"));
+            numbers.extend([("stride", d, strides[d]), ("full", d, shape[d]), ("indexed", d, index[d])]);
+        }
+        let statements = format!(
+            "  let own = i32((i / p.step) % p.size);\n  var sum = 0.0;\n  if ({indexed}) {{\n\
+             \x20   var at = index_at(i);\n    for (var j = 0u; j < p.count; j++) {{\n\
+             \x20     if (index[at] == own) {{ sum += dy[at]; }}\n      at += p.index_step;\n    }}\n  }}\n\
+             \x20 store(i, sum);"
+        );
+        let mut kernel = Kernel::elementwise("scatter_add", out[0].numel(), &statements)
+            .u32("step", step(shape, dim))
+            .u32("size", shape.get(dim).copied().unwrap_or(1))
+            .u32("count", index.get(dim).copied().unwrap_or(1))
+            .u32("index_step", step(index, dim))
+            .input("index", 0, x)
+            .input("dy", 1, x);
+        for (name, d, number) in numbers {
+            kernel = kernel.u32(format!("{name}{d}"), number);
+        }
+        let line = Layout { offset: 0, shape: shape.clone(), strides: line };
+        Ok(Axes::new(shape, &[&line]).add_to(kernel, &["index"]).result(0).into())
     }
 }
 

@@ -13,6 +13,7 @@ pub use gather::scatter_add;
 
 use super::Operation;
 use crate::error::{Error, Result};
+use crate::op::GpuInput;
 use crate::tensor::{DType, Meta};
 
 /// Indices must be int32.
@@ -31,6 +32,23 @@ fn check_range(indices: &[i32], size: usize, dim: usize) -> Result<()> {
             Err(Error::index(format!("index {i} is out of range for dimension {dim} with size {size}")))
         }
     }
+}
+
+/// As [`check_range`] where the host knows the indices; elsewhere kernels guard themselves.
+fn check_known_range(index: &GpuInput, size: usize, dim: usize) -> Result<()> {
+    index.range.map_or(Ok(()), |(min, max)| check_range(&[min, max], size, dim))
+}
+
+/// Statements that store `value`, an expression of `j`, where `index` is a `j` of `p.size` positions. Where it is
+/// not, float32 gets NaN, other dtypes what is at the nearest position.
+fn picked(out: &[Meta], index: &str, value: &str) -> String {
+    let mut statements = format!(
+        "  let wanted = {index};\n  let j = u32(max(min(wanted, i32(p.size) - 1), 0));\n  var value = {value};\n"
+    );
+    if out[0].dtype == DType::F32 {
+        statements.push_str("  if (i32(j) != wanted) { value = nan(value); }\n");
+    }
+    statements + "  store(i, value);"
 }
 
 pub fn operations() -> Vec<Operation> {

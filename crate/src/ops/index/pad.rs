@@ -2,9 +2,10 @@
 use std::rc::Rc;
 
 use crate::error::{Error, Result};
+use crate::gpu::kernel::{element, Kernel, Plan};
 use crate::kernels::map;
-use crate::op::{Input, Op, Output};
-use crate::ops::{sample, Call, Operation, Sample};
+use crate::op::{GpuInput, Input, Op, Output};
+use crate::ops::{elementwise, sample, Call, Operation, Sample};
 use crate::shape::{contiguous_strides, Layout, Shape};
 use crate::storage::scratch;
 use crate::tape::{apply, Context};
@@ -54,6 +55,21 @@ impl Pad {
         }
         (source, target)
     }
+
+    /// The sizes of the output, those of the input, and how many elements come before it, along axes: what is not
+    /// padded is part of the axis around it.
+    fn axes(&self, x: &[usize], out: &[usize]) -> Vec<[i64; 3]> {
+        let mut axes: Vec<[i64; 3]> = vec![];
+        for d in 0..x.len() {
+            let padding = self.width(d, x.len());
+            let size = x[d] as i64;
+            match axes.last_mut() {
+                Some(axis) if padding == (0, 0) => *axis = axis.map(|n| n * size),
+                _ => axes.push([out[d] as i64, size, padding.0]),
+            }
+        }
+        axes
+    }
 }
 
 impl Op for Pad {
@@ -85,6 +101,32 @@ impl Op for Pad {
             map::scatter(&kept, out, &target);
         }
         Ok(())
+    }
+
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let dtype = out[0].dtype;
+        let axes = self.axes(x[0].shape(), out[0].shape.as_slice());
+        let mut statements = String::from(
+            "  var rest = i;\n  var at = 0;\n  var stride = 1;\n  var inside = true;\n  var c = 0;\n",
+        );
+        for d in (0..axes.len()).rev() {
+            statements.push_str(&format!(
+                "  c = i32(rest % p.out{d}) - p.before{d};\n  rest /= p.out{d};\n\
+                 \x20 inside = inside && c >= 0 && c < p.size{d};\n  at += c * stride;\n  stride *= p.size{d};\n"
+            ));
+        }
+        statements.push_str(&format!(
+            "  var value = bitcast<{}>(p.word);\n  if (inside) {{ value = x[at]; }}\n  store(i, value);",
+            element(dtype)
+        ));
+        let mut kernel = Kernel::elementwise("pad", out[0].numel(), &statements)
+            .u32("word", dtype.word(self.value) as usize)
+            .input("x", 0, x);
+        for (d, [out, size, before]) in axes.into_iter().enumerate() {
+            kernel = kernel.u32(format!("out{d}"), out as usize).i32(format!("size{d}"), size as i32);
+            kernel = kernel.i32(format!("before{d}"), before as i32);
+        }
+        Ok(elementwise::stored(kernel, out).into())
     }
 
     fn backward(&self, _: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {

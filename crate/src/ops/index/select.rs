@@ -1,11 +1,12 @@
 //! index_select: rows by their numbers.
 use std::rc::Rc;
 
-use super::{check_range, require_index};
+use super::{check_known_range, check_range, require_index};
 use crate::error::{Error, Result};
-use crate::op::{Input, Op, Output, Saves};
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::ops::reduce::Fold;
-use crate::ops::{sample, Call, Operation, Sample};
+use crate::ops::{elementwise, sample, Call, Operation, Sample};
 use crate::shape::normalize_dim;
 use crate::tape::{apply, Context};
 use crate::tensor::{Meta, Tensor};
@@ -36,6 +37,11 @@ pub fn index_add(fold: Fold, index: &[i32], dy: &[f32], dx: &mut [f32]) {
             row.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy);
         }
     }
+}
+
+/// What both kernels know: rows of `p.inner` elements, `p.size` of them before and `p.count` after the selection.
+fn numbers(kernel: Kernel, fold: Fold, count: usize) -> Kernel {
+    kernel.u32("inner", fold.inner).u32("size", fold.reduced).u32("count", count)
 }
 
 struct IndexSelect {
@@ -79,6 +85,18 @@ impl Op for IndexSelect {
         Ok(())
     }
 
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let dim = normalize_dim(self.dim, x[0].meta.rank())?;
+        let fold = Fold::along(x[0].shape(), dim);
+        check_known_range(&x[1], fold.reduced, dim)?;
+        let row = "let row = i / p.inner;\n  let block = row / p.count;\n";
+        let value = "x[(block * p.size + j) * p.inner + i % p.inner]";
+        let statements = super::picked(out, "index[row % p.count]", value);
+        let kernel = Kernel::elementwise("index_select", out[0].numel(), &format!("  {row}{statements}"));
+        let kernel = numbers(kernel, fold, x[1].numel()).input("x", 0, x).input("index", 1, x);
+        Ok(elementwise::stored(kernel, out).into())
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let grad = IndexAdd { dim: self.dim, input: ctx.meta(0).clone() };
         Ok(vec![Some(apply(grad, &[&ctx.input(1)?, dy])?), None])
@@ -103,6 +121,20 @@ impl Op for IndexAdd {
         index_add(fold, x[0].i32(), x[1].f32(), out[0].f32());
         Ok(())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        // Each element of dx looks for its row among the indices, so that sums have one order.
+        let statements = "  let row = i / p.inner;
+  let own = i32(row % p.size);
+  let block = row / p.size * p.count;
+  var sum = 0.0;
+  for (var j = 0u; j < p.count; j++) {
+    if (index[j] == own) { sum += dy[(block + j) * p.inner + i % p.inner]; }
+  }
+  store(i, sum);";
+        let fold = Fold::along(&self.input.shape, normalize_dim(self.dim, self.input.rank())?);
+        let kernel = Kernel::elementwise("index_add", out[0].numel(), statements);
+        Ok(numbers(kernel, fold, x[0].numel()).input("index", 0, x).input("dy", 1, x).result(0).into())
+    }
 }
 
 pub fn operations() -> Vec<Operation> {
@@ -116,6 +148,8 @@ pub fn operations() -> Vec<Operation> {
                 Sample::new(vec![sample::floats(&[3, 4]), index()], &[0.0]),
                 Sample::new(vec![sample::floats(&[2, 3, 2]), index()], &[1.0]),
                 Sample::new(vec![sample::floats(&[2, 3]), index()], &[-1.0]),
+                Sample::new(vec![sample::ints(&[5, 6, 7], &[3, 1]), index()], &[0.0]),
+                Sample::new(vec![sample::floats(&[]), sample::ints(&[0], &[1])], &[0.0]),
             ]
         },
     }]
