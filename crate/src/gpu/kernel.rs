@@ -14,6 +14,8 @@ const GROUPS_X: usize = 32_768;
 pub enum Plan {
     /// Dispatches in this order, with scratch buffers of so many words between them.
     Kernels { kernels: Vec<Kernel>, scratch: Vec<usize> },
+    /// These words for an output, which the host has drawn, then a dispatch.
+    Upload { output: usize, words: Vec<u32>, kernel: Kernel },
     /// One value an element, from inputs that lie in order: it can become part of the kernel before it.
     Pointwise(Pointwise),
 }
@@ -253,5 +255,10 @@ impl Pointwise {
     fn function(&self, name: &str) -> String {
         let read = self.read.map_or(String::new(), |read| format!("{read}: f32, "));
         format!("fn {name}({}: f32, {read}p: Numbers) -> f32 {{ return {}; }}\n", self.value, self.expression)
+    }
+
+    /// The same with input 1 in the place of input 0, if there is one.
+    pub(super) fn swapped(&self) -> Option<Self> {
+        self.read.map(|read| Pointwise { value: read, read: Some(self.value), ..*self })
     }
 }

@@ -137,13 +137,7 @@ pub fn allocate(len: usize, op: &str) -> Result<Memory> {
 pub fn upload(memory: &Memory, words: &[u32]) -> Result<()> {
     with(|gpu| {
         gpu.check(memory)?;
-        // A write goes before all that is not submitted: the memory may still be read there.
-        if gpu.queue.uses(memory.buffer.id) {
-            gpu.flush(None);
-        }
-        if !words.is_empty() {
-            gpu.driver.write(memory.region(), words);
-        }
+        gpu.upload(memory, words);
         Ok(())
     })
 }
@@ -333,10 +327,20 @@ impl Gpu {
             Plan::Pointwise(pointwise) => {
                 let (value, out) = (&inputs[0], &outputs[0]);
                 let read = pointwise.read.map(|_| &inputs[1]);
-                if !self.queue.fuse(op, &pointwise, value, read, out, &self.limits) {
+                // The kernel before may have computed either input.
+                let swapped = pointwise.swapped().zip(read);
+                let fused = self.queue.fuse(op, &pointwise, value, read, out, &self.limits)
+                    || swapped.is_some_and(|(swapped, other)| {
+                        self.queue.fuse(op, &swapped, other, Some(value), out, &self.limits)
+                    });
+                if !fused {
                     let kernel = Kernel::of_pointwise(op, &pointwise, out.len);
                     self.push(op, kernel, inputs, outputs, &[])?;
                 }
+            }
+            Plan::Upload { output, words, kernel } => {
+                self.upload(&outputs[output], &words);
+                self.push(op, kernel, inputs, outputs, &[])?;
             }
             Plan::Kernels { kernels, scratch } => {
                 let scratch =
@@ -350,6 +354,16 @@ impl Gpu {
             self.flush(None);
         }
         Ok(())
+    }
+
+    fn upload(&mut self, memory: &Memory, words: &[u32]) {
+        // A write goes before all that is not submitted: the memory may still be read there.
+        if self.queue.uses(memory.buffer.id) {
+            self.flush(None);
+        }
+        if !words.is_empty() {
+            self.driver.write(memory.region(), words);
+        }
     }
 
     fn push(

@@ -126,32 +126,31 @@ impl Queue {
         out: &Memory,
         limits: &Limits,
     ) -> bool {
-        if let Some(read) = read {
-            self.want(&read.buffer);
-        }
-        let Some(last) = self.list.last_mut() else { return false };
+        let Some(last) = self.list.last() else { return false };
         let Some(at) = last.kernel.result else { return false };
         let from = last.stages.last().map_or(last.regions[at].0, |stage| stage.out);
         let fits = last.regions.len() + 2 * (last.stages.len() + 1) < limits.storage_buffers as usize;
-        let read = read.map(Memory::region);
         if from != value.region()
             || last.stages.len() == STAGES
             || !fits
             // The output's memory may be what the kernel reads, taken back from the pool.
             || last.uses(out.buffer.id)
             // What is read must be complete before this kernel begins.
-            || read.is_some_and(|read| last.writes(read.buffer))
+            || read.is_some_and(|read| last.writes(read.buffer.id))
         {
             return false;
         }
-        last.stages.push(Stage {
+        if let Some(read) = read {
+            self.want(&read.buffer);
+        }
+        let stage = Stage {
             op,
             pointwise: *pointwise,
-            read,
+            read: read.map(Memory::region),
             out: out.region(),
             wanted: Wanted::While(Rc::downgrade(&out.buffer)),
-        });
-        true
+        };
+        self.list.last_mut().map(|last| last.stages.push(stage)).is_some()
     }
 
     /// A dispatch to come reads `buffer`: whatever wrote it must write it.
