@@ -4,8 +4,10 @@ use std::rc::Rc;
 use super::{binary, sample, Call, Operation, Sample};
 use crate::args::Args;
 use crate::error::{Error, Result};
+use crate::gpu::kernel::{Kernel, Plan};
+use crate::gpu::strided::Axes;
 use crate::kernels::map::{self, Operand};
-use crate::op::{Input, Op, Output, Saves};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::random;
 use crate::shape::{self, Layout, Shape};
 use crate::storage::scratch;
@@ -38,6 +40,28 @@ impl Dropout {
         }
         Ok(x.iter().enumerate().map(|(d, &size)| if d < 2 { size } else { 1 }).collect())
     }
+
+    /// Draws the mask of an input that lies so: 0, or what keeps the mean.
+    fn draw(&self, x: &Layout, mask: &mut [u32]) -> Result<()> {
+        let keep = 1.0 - self.p;
+        let values: &mut [f32] = bytemuck::cast_slice_mut(mask);
+        if self.p == 0.0 {
+            values.fill(1.0);
+        } else if self.p == 1.0 {
+            values.fill(0.0);
+        } else if x.numel() > 0 {
+            let scale = 1.0 / keep as f32;
+            random::with(self.generator, |g| g.fill_bernoulli(values, keep, scale))?;
+        }
+        let permuted = x.is_dense() && !x.is_contiguous();
+        if permuted && !self.channels {
+            // PyTorch's mask has the strides of x, so that it is drawn along the memory.
+            let mut drawn = scratch::<u32>(mask.len())?;
+            drawn.copy_from_slice(mask);
+            map::gather(&drawn, &Layout { offset: 0, ..x.clone() }, mask);
+        }
+        Ok(())
+    }
 }
 
 impl Op for Dropout {
@@ -66,26 +90,25 @@ impl Op for Dropout {
         let [out, mask] = out else {
             return Err(Error::argument("expected two outputs"));
         };
-        let keep = 1.0 - self.p;
-        if self.p == 0.0 {
-            mask.f32().fill(1.0);
-        } else if self.p == 1.0 {
-            mask.f32().fill(0.0);
-        } else if x[0].meta.numel() > 0 {
-            let scale = 1.0 / keep as f32;
-            random::with(self.generator, |g| g.fill_bernoulli(mask.f32(), keep, scale))?;
-        }
-        let permuted = x[0].layout.is_dense() && !x[0].layout.is_contiguous();
-        if permuted && !self.channels {
-            // PyTorch's mask has the strides of x, so that it is drawn along the memory.
-            let mut drawn = scratch::<u32>(mask.words().len())?;
-            drawn.copy_from_slice(mask.words());
-            map::gather(&drawn, &Layout { offset: 0, ..x[0].layout.clone() }, mask.words());
-        }
+        self.draw(x[0].layout, mask.words())?;
         let spread = shape::expand(&Layout::contiguous(mask.shape().to_vec()), x[0].shape())?;
         let x = Operand { data: x[0].storage_f32(), layout: x[0].layout.clone() };
         map::map2(&x, &Operand { data: mask.f32(), layout: spread }, out.f32(), |x, mask| x * mask);
         Ok(())
+    }
+
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        // Drawn on the host, so that a seed means the same on both devices.
+        let mut words = scratch(out[1].numel())?;
+        self.draw(x[0].layout, &mut words)?;
+        let spread = shape::expand(&Layout::contiguous(out[1].shape.clone()), x[0].shape())?;
+        let kernel =
+            Kernel::elementwise("dropout", out[0].numel(), "  store(i, x[x_at(i)] * mask[mask_at(i)]);")
+                .input("x", 0, x)
+                .output("mask", 1, out)
+                .result(0);
+        let kernel = Axes::new(x[0].shape(), &[x[0].layout, &spread]).add_to(kernel, &["x", "mask"]);
+        Ok(Plan::Upload { output: 1, words, kernel })
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
