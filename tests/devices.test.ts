@@ -10,6 +10,9 @@ const REFUSED: Record<string, number> = { cross_entropy: 2, nll_loss: 2 };
 /** What dropout drops is drawn anew at each call. */
 const RANDOM = new Set(["dropout", "dropout2d"]);
 
+/** What takes no tensor whose memory is not in order. */
+const ORDERED = new Set(["view"]);
+
 interface Outcome {
   outputs: Float64Array[];
   gradients: (Float64Array | null)[];
@@ -106,7 +109,7 @@ describe.runIf(device === "webgpu")("on the GPU as on the CPU", () => {
     expect(count).toBeGreaterThan(0);
     for (let sample = 0; sample < count; sample++) {
       await compare(id, sample, plain);
-      if (!RANDOM.has(name)) await compare(id, sample, strided);
+      if (!RANDOM.has(name) && !ORDERED.has(name)) await compare(id, sample, strided);
     }
   });
 });

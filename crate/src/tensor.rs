@@ -288,6 +288,13 @@ impl Tensor {
 
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
         if let Some(grad) = &grad {
+            if grad.device() != self.device() {
+                return Err(Error::device(format!(
+                    "a gradient must be on the device of its tensor, \"{}\", got one on \"{}\"",
+                    self.device().name(),
+                    grad.device().name()
+                )));
+            }
             if grad.meta() != self.meta() {
                 return Err(Error::shape(format!(
                     "a gradient must have the shape and dtype of its tensor, {:?} {}, got {:?} {}",

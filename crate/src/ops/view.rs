@@ -196,7 +196,7 @@ impl Op for Slice {
         Ok(Some(layout))
     }
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let dx = Tensor::zeros(ctx.meta(0))?;
+        let dx = Tensor::zeros_on(dy.device(), ctx.meta(0))?;
         if let Some(layout) = self.view(&dx)? {
             copy::write(&dx.with_layout(layout), dy)?;
         }
@@ -234,7 +234,8 @@ impl Op for AsStrided {
                 + l.shape.iter().zip(&l.strides).map(|(&n, &s)| n.saturating_sub(1) * s).sum::<usize>()
                 + 1
         };
-        let whole = Tensor::zeros(&Meta::f32(vec![reach(&self.base).max(reach(&view))]))?;
+        let size = reach(&self.base).max(reach(&view));
+        let whole = Tensor::zeros_on(dy.device(), &Meta::f32(vec![size]))?;
         copy::write(&whole.with_layout(view), &dy)?;
         Ok(vec![Some(apply(copy::Clone, &[&whole.with_layout(self.base.clone())])?)])
     }

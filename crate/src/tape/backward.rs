@@ -21,6 +21,13 @@ fn sweep(root: &Tensor, gradient: Option<&Tensor>, retain_graph: bool) -> Result
         return Err(Error::autograd("the tensor does not require grad and does not have a grad_fn"));
     }
     let gradient = match gradient {
+        Some(gradient) if gradient.device() != root.device() => {
+            return Err(Error::device(format!(
+                "the gradient is on \"{}\", the tensor on \"{}\"",
+                gradient.device().name(),
+                root.device().name()
+            )))
+        }
         Some(gradient) if gradient.meta() == root.meta() => gradient.clone(),
         Some(gradient) => {
             return Err(Error::shape(format!(
