@@ -210,8 +210,17 @@ export class Tensor {
     return this.#read("data");
   }
 
-  #read(name: string): TensorData {
+  /** The handle of what is to be read without waiting. */
+  #atHand(name: string): number {
     const handle = this.#alive(name);
+    if (this.device === "cpu") return handle;
+    throw new DeviceError(
+      `${name}Sync: a tensor on "webgpu" cannot be read synchronously; await ${name}() instead`,
+    );
+  }
+
+  #read(name: string): TensorData {
+    const handle = this.#atHand(name);
     if (this.dtype === "float32") return raw.readF32(handle);
     return this.dtype === "int32" ? raw.readI32(handle) : raw.readBool(handle);
   }
@@ -234,7 +243,7 @@ export class Tensor {
 
   /** The one element as a number (0 or 1 for `bool`); on `"cpu"` only. */
   itemSync(): number {
-    return raw.item(this.#alive("item"));
+    return raw.item(this.#atHand("item"));
   }
 
   /** The elements as nested lists of numbers, or of booleans for `bool`; on `"cpu"` only. */

@@ -79,11 +79,15 @@ pub fn gpu_is_up() -> bool {
     gpu::is_up()
 }
 
-/// The words of a tensor on the GPU, in order.
+/// The words of a tensor on the GPU, in order, as they are at the time of the call.
 #[wasm_bindgen(js_name = readGpu)]
-pub async fn read_gpu(handle: Handle) -> std::result::Result<Vec<u32>, JsValue> {
-    let tensor = get(handle).map_err(|e| e.of("data"))?;
-    Ok(read(&tensor).await.map_err(|e| e.of("data"))?)
+pub fn read_gpu(handle: Handle) -> Result<Promise> {
+    let begin = || Reading::of(&get(handle)?);
+    let reading = begin().map_err(|e| e.of("data"))?;
+    Ok(wasm_bindgen_futures::future_to_promise(async {
+        let words = reading.finish().await.map_err(|e| e.of("data"))?;
+        Ok(js_sys::Uint32Array::from(&words[..]).into())
+    }))
 }
 
 /// Moves the memory of a tensor, and of all that share it, to the CPU.
@@ -93,7 +97,8 @@ pub async fn move_to_cpu(handle: Handle) -> std::result::Result<(), JsValue> {
     for t in [Some(tensor.clone()), tensor.grad()].into_iter().flatten() {
         if t.device() == Device::Gpu {
             let whole = t.with_layout(crate::shape::Layout::contiguous(vec![t.storage().len()]));
-            let words = read(&whole).await.map_err(|e| e.of("cpu"))?;
+            let begun = Reading::of(&whole).map_err(|e| e.of("cpu"))?;
+            let words = begun.finish().await.map_err(|e| e.of("cpu"))?;
             t.storage().move_to_cpu(&words)?;
         }
     }
@@ -108,31 +113,51 @@ pub async fn synchronize_gpu() -> std::result::Result<(), JsValue> {
     }
     // A read is the one thing that every engine reports errors before.
     let memory = gpu::allocate(1, "synchronize")?;
-    read_memory(&memory).await.map_err(|e| e.of("synchronize"))?;
+    let begun = Reading::of_memory(&memory).map_err(|e| e.of("synchronize"))?;
+    begun.finish().await.map_err(|e| e.of("synchronize"))?;
     Ok(())
 }
 
-async fn read(tensor: &Tensor) -> Result<Vec<u32>> {
-    let whole = no_grad(|| tensor.contiguous())?;
-    if whole.numel() == 0 {
-        return Ok(vec![]);
-    }
-    let memory = whole.storage().gpu_memory()?;
-    let start = whole.layout().offset;
-    read_memory(&memory.part(start, whole.numel())).await
+/// A copy for the host that the GPU has been asked for.
+struct Reading {
+    device: u32,
+    /// None: there is nothing to read.
+    staging: Option<u32>,
+    mapped: Option<Promise>,
+    bytes: usize,
 }
 
-async fn read_memory(memory: &gpu::memory::Memory) -> Result<Vec<u32>> {
-    let (device, staging) = gpu::start_read(memory)?;
-    let mapped = match map(device, staging)? {
-        Some(promise) => wasm_bindgen_futures::JsFuture::from(promise).await.is_ok(),
-        None => false,
-    };
-    gpu::check_device(device)?;
-    gpu::take_fault()?;
-    let words = if mapped { words(device, staging)? } else { None };
-    gpu::finish_read(device, staging, memory.len.max(1) * 4);
-    words.ok_or_else(|| Error::new(Kind::Device, "the GPU did not give the memory to the host"))
+impl Reading {
+    /// Asks for the elements of a tensor: what happens to it from now on does not matter.
+    fn of(tensor: &Tensor) -> Result<Reading> {
+        let whole = no_grad(|| tensor.contiguous())?;
+        let memory = whole.storage().gpu_memory()?;
+        if whole.numel() == 0 {
+            return Ok(Reading { device: 0, staging: None, mapped: None, bytes: 0 });
+        }
+        let start = whole.layout().offset;
+        Reading::of_memory(&memory.part(start, whole.numel()))
+    }
+
+    fn of_memory(memory: &gpu::memory::Memory) -> Result<Reading> {
+        let (device, staging) = gpu::start_read(memory)?;
+        let mapped = map(device, staging)?;
+        Ok(Reading { device, staging: Some(staging), mapped, bytes: memory.len.max(1) * 4 })
+    }
+
+    /// Waits for the words, and for what went wrong on the way to them.
+    async fn finish(self) -> Result<Vec<u32>> {
+        let Some(staging) = self.staging else { return Ok(vec![]) };
+        let mapped = match self.mapped {
+            Some(promise) => wasm_bindgen_futures::JsFuture::from(promise).await.is_ok(),
+            None => false,
+        };
+        gpu::check_device(self.device)?;
+        gpu::take_fault()?;
+        let words = if mapped { words(self.device, staging)? } else { None };
+        gpu::finish_read(self.device, staging, self.bytes);
+        words.ok_or_else(|| Error::new(Kind::Device, "the GPU did not give the memory to the host"))
+    }
 }
 
 #[cfg(target_arch = "wasm32")]
