@@ -73,9 +73,9 @@ function filled(
   size: readonly number[],
   value: number,
   options: TensorOptions | undefined,
-  dtype: DType = "float32",
+  defaults: TensorOptions = {},
 ): Tensor {
-  const given = fill(operation, options, { ...DEFAULTS, dtype });
+  const given = fill(operation, options, { ...DEFAULTS, ...defaults });
   const dtypeNumber = dtypeCode(operation, given.dtype);
   const shape = pack(operation, size);
   const handle = naming(operation, () => raw.full(shape, value, dtypeNumber));
@@ -109,37 +109,40 @@ export function full(
   const bool = typeof value === "boolean";
   const fillValue = number("full", "value", bool ? Number(value) : value);
   numbers("full", "size", size);
-  return filled("full", size, fillValue, options, bool ? "bool" : "float32");
+  return filled("full", size, fillValue, options, {
+    dtype: bool ? "bool" : "float32",
+  });
 }
 
-/** The tensor whose shape and dtype another is to have. */
-function model(operation: string, x: Tensor): Tensor {
+/** One value in the shape of another tensor, and of its dtype and on its device if the options name no other. */
+function filledLike(
+  operation: string,
+  x: Tensor,
+  value: number,
+  options: TensorOptions | undefined,
+): Tensor {
   handleOf(operation, x);
-  return x;
+  return filled(operation, x.shape, value, options, { dtype: x.dtype, device: x.device });
 }
 
-/** A tensor of zeros with the shape and dtype of another. */
+/** A tensor of zeros with the shape, dtype and device of another. */
 export function zerosLike(x: Tensor, options?: TensorOptions): Tensor {
-  const { shape, dtype } = model("zerosLike", x);
-  return filled("zerosLike", shape, 0, options, dtype);
+  return filledLike("zerosLike", x, 0, options);
 }
 
-/** A tensor of ones with the shape and dtype of another. */
+/** A tensor of ones with the shape, dtype and device of another. */
 export function onesLike(x: Tensor, options?: TensorOptions): Tensor {
-  const { shape, dtype } = model("onesLike", x);
-  return filled("onesLike", shape, 1, options, dtype);
+  return filledLike("onesLike", x, 1, options);
 }
 
-/** A tensor with the shape and dtype of another whose values do not matter; they are zeros here. */
+/** A tensor with the shape, dtype and device of another whose values do not matter; they are zeros here. */
 export function emptyLike(x: Tensor, options?: TensorOptions): Tensor {
-  const { shape, dtype } = model("emptyLike", x);
-  return filled("emptyLike", shape, 0, options, dtype);
+  return filledLike("emptyLike", x, 0, options);
 }
 
-/** A tensor filled with one value, with the shape and dtype of another. */
+/** A tensor filled with one value, with the shape, dtype and device of another. */
 export function fullLike(x: Tensor, value: number, options?: TensorOptions): Tensor {
-  const { shape, dtype } = model("fullLike", x);
-  return filled("fullLike", shape, number("fullLike", "value", value), options, dtype);
+  return filledLike("fullLike", x, number("fullLike", "value", value), options);
 }
 
 /** Make sure that a tensor fits into the core's memory, before JavaScript allocates its elements. */
@@ -255,14 +258,14 @@ export function randn(...args: SizeArgs<RandomOptions>): Tensor {
   );
 }
 
-/** Numbers drawn evenly from [0, 1), with the shape of another tensor. */
+/** Numbers drawn evenly from [0, 1), with the shape and device of another tensor. */
 export function randLike(x: Tensor, options?: RandomOptions): Tensor {
-  return rand(model("randLike", x).shape, options);
+  return rand(x.shape, { device: x.device, ...options });
 }
 
-/** Numbers of the standard normal distribution, with the shape of another tensor. */
+/** Numbers of the standard normal distribution, with the shape and device of another tensor. */
 export function randnLike(x: Tensor, options?: RandomOptions): Tensor {
-  return randn(model("randnLike", x).shape, options);
+  return randn(x.shape, { device: x.device, ...options });
 }
 
 /** Integers drawn evenly from [low, high): `randint(0, 10, [4])`, `randint(10, [4])`; `int32`. */
@@ -306,18 +309,23 @@ export function randperm(n: number, options?: RandomOptions): Tensor {
   );
 }
 
-/** Ones and zeros, where each element of `p` is the probability of a one. */
+/**
+ * Ones and zeros, where each element of `p` is the probability of a one.
+ *
+ * On `"webgpu"` nobody looks whether they lie between 0 and 1: those below never, those above always give a one.
+ */
 export function bernoulli(p: Tensor, options?: { generator?: Generator | null }): Tensor {
   const { generator } = withDefaults<{ generator: Generator | null }>("bernoulli", options, {
     generator: null,
   });
   handleOf("bernoulli", p);
-  if (!p.dataSync().every((value) => value >= 0 && value <= 1)) {
+  if (p.device === "cpu" && !p.dataSync().every((value) => value >= 0 && value <= 1)) {
     throw new ArgumentError("bernoulli: probabilities must lie between 0 and 1");
   }
   const { id } = generatorOf("bernoulli", generator);
   return composed("bernoulli", () => {
     const drawn = new Tensor(raw.randUniform(id, pack("bernoulli", p.shape), 0, 1));
+    if (p.device === "webgpu") raw.moveToGpu(drawn.handle);
     return apply("lt", [drawn, p.detach()]).to(p.dtype);
   });
 }

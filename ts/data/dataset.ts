@@ -98,7 +98,12 @@ export class TensorDataset<T extends Tensor[]> extends Dataset<T> {
   override getBatch(indices: readonly number[]): Collated<T> {
     const at = indices.map((index) => sampleIndex("TensorDataset", index, this.length));
     const index = tensor(Int32Array.from(at));
-    const batch = this.tensors.map((tensor) => indexSelect(tensor, 0, index));
+    const batch = this.tensors.map((tensor) => {
+      const there = index.to(tensor.device);
+      const samples = indexSelect(tensor, 0, there);
+      if (there !== index) there.dispose();
+      return samples;
+    });
     index.dispose();
     return batch as Collated<T>;
   }

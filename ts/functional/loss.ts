@@ -131,7 +131,11 @@ export interface BinaryCrossEntropyOptions extends LossOptions {
 /** The defaults of `binaryCrossEntropy`. */
 export const BINARY: Required<BinaryCrossEntropyOptions> = { ...MEAN, weight: null };
 
-/** -(t log(x) + (1 - t) log(1 - x)) for probabilities x; logarithms end at -100, as in PyTorch */
+/**
+ * -(t log(x) + (1 - t) log(1 - x)) for probabilities x; logarithms end at -100, as in PyTorch.
+ *
+ * An x that is no probability is an error; on `"webgpu"`, where it is not seen in time, its loss is NaN.
+ */
 export function binaryCrossEntropy(
   input: Tensor,
   target: Tensor,
@@ -141,23 +145,21 @@ export function binaryCrossEntropy(
   const { reduction, weight } = withDefaults(name, options, BINARY);
   const how = checkReduction(name, reduction);
   sameShape(name, input, target);
-  if (
-    !input
-      .detach()
-      .dataSync()
-      .every((x) => x >= 0 && x <= 1)
-  ) {
+  if (input.device === "cpu" && !input.dataSync().every((x) => x >= 0 && x <= 1)) {
     throw new ArgumentError(`${name}: all elements of input must lie between 0 and 1`);
   }
   return composed(name, () => {
+    // A GPU's values cannot be looked at now: NaN shows what was wrong with them.
+    const outside = input.device === "cpu" ? undefined : input.lt(0).logicalOr(input.gt(1));
+    const probability = outside ? input.maskedFill(outside, NaN) : input;
     // The smallest float32 above 0 keeps the gradient of the logarithm finite.
     const log = (x: Tensor): Tensor =>
       x
         .clamp({ min: 2 ** -149 })
         .log()
         .clamp({ min: -100 });
-    const complement = apply("rsub_scalar", [input], [1]);
-    const hit = target.mul(log(input));
+    const complement = apply("rsub_scalar", [probability], [1]);
+    const hit = target.mul(log(probability));
     const miss = apply("rsub_scalar", [target], [1]).mul(log(complement));
     const losses = hit.add(miss).neg();
     return reduced(weight === null ? losses : losses.mul(weight), how);

@@ -41,8 +41,9 @@ export function pad(x: Tensor, padding: readonly number[], options?: PadOptions)
       const [before, after] = [padding[i]!, padding[i + 1]!];
       if (before === 0 && after === 0) continue;
       const dim = x.ndim - 1 - i / 2;
-      const index = sources(mode, x.shape[dim]!, before, after);
-      result = apply("index_select", [result, tensor(Int32Array.from(index))], [dim]);
+      const index = Int32Array.from(sources(mode, x.shape[dim]!, before, after));
+      const { device } = x;
+      result = apply("index_select", [result, tensor(index, { device })], [dim]);
     }
     return result === x ? x.clone() : result;
   });

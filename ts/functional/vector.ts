@@ -1,6 +1,7 @@
 /** @file Functions that treat a dimension as a vector. */
 import { withDefaults } from "../check.js";
 import { composed } from "../composed.js";
+import { DeviceError } from "../errors.js";
 import { norm } from "../ops/reduce.js";
 import { apply, handleOf, type Tensor } from "../tensor.js";
 
@@ -28,7 +29,7 @@ export function normalize(x: Tensor, options?: NormalizeOptions): Tensor {
 
 /** Options of `oneHot`. */
 export interface OneHotOptions {
-  /** Number of classes. Default -1: the largest class that occurs, plus 1. */
+  /** Number of classes. Default -1: the largest class that occurs, plus 1; on `"cpu"` only. */
   numClasses?: number;
 }
 
@@ -38,6 +39,11 @@ export function oneHot(x: Tensor, options?: number | OneHotOptions): Tensor {
   const { numClasses } = withDefaults<Required<OneHotOptions>>("oneHot", given, { numClasses: -1 });
   if (numClasses !== -1) return apply("one_hot", [x], [numClasses]);
   handleOf("oneHot", x);
+  if (x.device !== "cpu") {
+    throw new DeviceError(
+      `oneHot: the classes of a tensor on "${x.device}" cannot be counted synchronously; give numClasses`,
+    );
+  }
   let classes = 0;
   for (const index of x.dataSync()) classes = Math.max(classes, index + 1);
   return apply("one_hot", [x], [classes]);

@@ -121,6 +121,7 @@ export function copy_(x: Tensor, source: Tensor): Tensor {
 function fillFrom(x: Tensor, drawn: number): Tensor {
   const source = new Tensor(drawn);
   try {
+    if (x.device === "webgpu") raw.moveToGpu(drawn);
     return applyInPlace("copy", x, [source]);
   } finally {
     source.dispose();
