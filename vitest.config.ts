@@ -1,5 +1,19 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests in Node, of everything that runs on a device. */
+const IN_NODE = {
+  include: ["tests/**/*.test.ts"],
+  exclude: ["tests/packaging/**", "tests/browser/**"],
+  setupFiles: ["tests/setup.ts"],
+  testTimeout: 60_000,
+};
+
+/** Tests that know no device: the CPU's run has them. */
+const WITHOUT_DEVICE = ["tests/{data,examples,io,print,vision}*.test.ts"];
+
+/** Each of these runs compilers, servers and browsers: one after the other. */
+const ONE_BY_ONE = { testTimeout: 180_000, hookTimeout: 180_000, fileParallelism: false };
+
 export default defineConfig({
   test: {
     // The package itself, as it is shipped: Node loads it, nothing transforms it.
@@ -8,33 +22,29 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...IN_NODE,
           name: "node",
-          include: ["tests/**/*.test.ts"],
-          exclude: ["tests/packaging/**"],
-          setupFiles: ["tests/setup.ts"],
-          testTimeout: 60_000,
+          // Compares the GPU with the CPU.
+          exclude: [...IN_NODE.exclude, "tests/devices.test.ts", "tests/gpu/**"],
         },
       },
       {
         extends: true,
         test: {
+          ...IN_NODE,
           name: "webgpu",
-          include: ["tests/**/*.test.ts"],
-          exclude: ["tests/packaging/**"],
-          setupFiles: ["tests/setup.ts"],
+          exclude: [...IN_NODE.exclude, ...WITHOUT_DEVICE],
           env: { TORCHLET_DEVICE: "webgpu" },
-          testTimeout: 60_000,
+          globalSetup: ["tests/adapter.ts"],
         },
       },
       {
         extends: true,
         test: {
+          ...ONE_BY_ONE,
           name: "packaging",
           include: ["tests/packaging/**/*.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-          // Each of these runs compilers, servers and browsers: one after the other.
-          fileParallelism: false,
+          globalSetup: ["tests/adapter.ts"],
         },
       },
     ],

@@ -1,7 +1,8 @@
 /** @file Automatic differentiation against PyTorch, and what a tensor tells about its place in the graph. */
 import { describe, expect, test } from "vitest";
-import { isGradEnabled, noGrad, ones, rand, type Tensor, TorchletError } from "torchlet";
+import { isGradEnabled, noGrad, type Tensor, TorchletError } from "torchlet";
 import { runCases } from "./golden/run-cases.js";
+import { ones, rand } from "./on-device.js";
 
 runCases("autograd.json");
 

@@ -1,8 +1,11 @@
 /** @file The tutorials' nets against PyTorch: weights of a seed, logits, gradients and ten losses. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { functional as F, manualSeed, optim, type Tensor, tensor } from "torchlet";
+import { functional as F, manualSeed, optim, type Tensor } from "torchlet";
+import { device } from "./device.js";
 import { LeNet, SimpleCNN } from "./golden/nets.js";
-import { fill, filled, golden, type Stored } from "./golden/golden.js";
+import { fill, filled, type Stored } from "./golden/golden.js";
+import { golden } from "./golden/read.js";
+import { tensor } from "./on-device.js";
 
 /** Sums in float64, and some values spread over a tensor. */
 interface Summary {
@@ -56,7 +59,7 @@ describe.each(rows)(`$model with $optimizer as ${by}`, (row) => {
 
   beforeAll(() => {
     manualSeed(42);
-    net = new MODELS[row.model]();
+    net = new MODELS[row.model]().to(device);
   });
 
   test("starts from the same weights", async () => {

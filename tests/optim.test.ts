@@ -1,7 +1,8 @@
 /** @file Optimizers against PyTorch: a small net stepped once and ten times for every option. */
 import { describe, expect, test } from "vitest";
 import { functional as F, optim, type Tensor, tanh } from "torchlet";
-import { filled, golden, type Stored } from "./golden/golden.js";
+import { filled, type Stored } from "./golden/golden.js";
+import { golden } from "./golden/read.js";
 
 interface Row {
   optimizer: "SGD" | "Adam" | "AdamW";

@@ -1,52 +1,23 @@
-/** @file What the tests share: the matcher `toBeAllclose`. */
-import { expect } from "vitest";
-import { Tensor } from "torchlet";
-import { type Stored, values } from "./golden/golden.js";
-
-/** How far values may be apart: |a - b| <= atol + rtol |b|. */
-export interface Tolerance {
-  rtol?: number;
-  atol?: number;
-}
-
-type Expected = Tensor | Stored | ArrayLike<number>;
+/** @file What the tests share: the matcher `toBeAllclose`, and the skip of a run without an adapter. */
+import { beforeEach, expect } from "vitest";
+import { type Comparable, difference, type Tolerance } from "./allclose.js";
 
 declare module "vitest" {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any, @typescript-eslint/no-unused-vars -- as vitest declares it
   interface Matchers<T = any> {
     /** Compare a tensor or a list with another; shapes and dtypes too where both have them. To be awaited. */
-    toBeAllclose(expected: Expected, tolerance?: Tolerance): Promise<void>;
+    toBeAllclose(expected: Comparable, tolerance?: Tolerance): Promise<void>;
   }
-}
-
-const isList = (x: object): x is ArrayLike<number> => "length" in x;
-
-async function read(x: Expected): Promise<{ kind?: string; data: ArrayLike<number> }> {
-  if (x instanceof Tensor)
-    return { kind: `${x.dtype} [${x.shape.join(", ")}]`, data: await x.data() };
-  if (isList(x)) return { data: x };
-  return { kind: `${x.dtype ?? "float32"} [${x.shape.join(", ")}]`, data: values(x) };
-}
-
-/** The first place where two lists differ, or that their kinds do. */
-async function difference(a: Expected, b: Expected, { rtol = 1e-5, atol = 1e-6 }: Tolerance) {
-  const [x, y] = [await read(a), await read(b)];
-  if (x.kind && y.kind && x.kind !== y.kind) return `got ${x.kind}, expected ${y.kind}`;
-  if (x.data.length !== y.data.length)
-    return `got ${x.data.length} values, expected ${y.data.length}`;
-  const wrong: string[] = [];
-  for (let i = 0; i < y.data.length; i++) {
-    const [p, q] = [x.data[i]!, y.data[i]!];
-    const same = Object.is(p, q) || p === q || Math.abs(p - q) <= atol + rtol * Math.abs(q);
-    if (!same) wrong.push(`[${i}] got ${p}, expected ${q}, off by ${Math.abs(p - q)}`);
-  }
-  if (wrong.length === 0) return undefined;
-  return `${wrong.length} of ${y.data.length} values differ (rtol ${rtol}, atol ${atol}):\n${wrong.slice(0, 5).join("\n")}`;
 }
 
 expect.extend({
-  async toBeAllclose(received: Expected, expected: Expected, tolerance: Tolerance = {}) {
+  async toBeAllclose(received: Comparable, expected: Comparable, tolerance: Tolerance = {}) {
     const wrong = await difference(received, expected, tolerance);
     return { pass: wrong === undefined, message: () => wrong ?? "expected the values to differ" };
   },
 });
+
+const missing = process.env.TORCHLET_NO_ADAPTER;
+if (process.env.TORCHLET_DEVICE === "webgpu" && missing) {
+  beforeEach(({ skip }) => skip(missing));
+}

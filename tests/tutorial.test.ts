@@ -4,13 +4,14 @@ import { expect, test } from "vitest";
 import { manualSeed, nn, optim } from "torchlet";
 import { DataLoader } from "torchlet/data";
 import { datasets, transforms } from "torchlet/vision";
+import { device } from "./device.js";
 import { SimpleCNN } from "./golden/nets.js";
 
 const printed = readFileSync(new URL("golden/mnist_reference.txt", import.meta.url), "utf8");
 
 test("a hundred steps print what PyTorch prints", async () => {
   manualSeed(42);
-  const model = new SimpleCNN();
+  const model = new SimpleCNN().to(device);
   const criterion = new nn.CrossEntropyLoss();
   const optimizer = new optim.SGD(model.parameters(), { lr: 0.001, momentum: 0.9 });
   const trainDataset = await datasets.MNIST.load({
@@ -22,8 +23,8 @@ test("a hundred steps print what PyTorch prints", async () => {
   let i = 0;
   for await (const [inputs, labels] of trainLoader) {
     optimizer.zeroGrad();
-    const outputs = model(inputs);
-    const loss = criterion(outputs, labels);
+    const outputs = model(inputs.to(device));
+    const loss = criterion(outputs, labels.to(device));
     loss.backward();
     optimizer.step();
     runningLoss += await loss.item();

@@ -1,5 +1,6 @@
 /** @file Kinds of arguments for the error tests: one good value each, and the ways to get it wrong. */
-import { ones, type Tensor, tensor, zeros } from "torchlet";
+import type { Tensor } from "torchlet";
+import { ones, tensor, zeros } from "../on-device.js";
 
 /** A good value, values that have to be refused, and values that may be refused but must do no harm. */
 export interface Argument {

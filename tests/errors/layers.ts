@@ -1,6 +1,7 @@
 /** @file The layers, losses and optimizers with a good call each, for the error tests. */
 import * as torch from "torchlet";
-import { ones, tensor } from "torchlet";
+import { device } from "../device.js";
+import { ones, tensor } from "../on-device.js";
 import {
   count,
   counts,
@@ -94,8 +95,10 @@ const module_ = ([[name, args, options], inner, ...inputs]: [
   inner,
   args,
   options,
-  call: (...given) =>
-    (new nn[name]!(...given) as (...inputs: torch.Tensor[]) => unknown)(...inputs),
+  call: (...given) => {
+    const module = new nn[name]!(...given) as torch.nn.Module<torch.Tensor[], unknown>;
+    return module.to(device)(...inputs);
+  },
 });
 
 const optimizer = ([name, args, options]: Row): Operation => ({

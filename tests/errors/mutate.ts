@@ -51,14 +51,14 @@ function attempts({ args, options = {} }: Operation): Attempt[] {
 }
 
 /** Read every tensor of a result, so that a lazy fault shows. */
-function touch(result: unknown): void {
-  if (result instanceof Tensor) result.dataSync();
-  else if (Array.isArray(result)) result.forEach(touch);
+async function touch(result: unknown): Promise<void> {
+  if (result instanceof Tensor) await result.data();
+  else if (Array.isArray(result)) for (const part of result) await touch(part);
 }
 
-function problem(op: Operation, { args, mustFail }: Attempt): string | undefined {
+async function problem(op: Operation, { args, mustFail }: Attempt): Promise<string | undefined> {
   try {
-    touch(op.call(...args));
+    await touch(op.call(...args));
     return mustFail ? "was accepted" : undefined;
   } catch (error) {
     if (!(error instanceof TorchletError)) return `threw ${String(error)}`;
@@ -71,14 +71,14 @@ function problem(op: Operation, { args, mustFail }: Attempt): string | undefined
 }
 
 /** Everything that is wrong with the way in which an operation takes wrong arguments. */
-export function faults(op: Operation): string[] {
+export async function faults(op: Operation): Promise<string[]> {
   const good = op.args.map((a) => a.good);
   const found: string[] = [];
   for (const attempt of attempts(op)) {
-    const wrong = problem(op, attempt);
+    const wrong = await problem(op, attempt);
     if (wrong) found.push(`${op.name}, ${attempt.label}: ${wrong}`);
     try {
-      touch(op.call(...good));
+      await touch(op.call(...good));
     } catch (error) {
       found.push(`${op.name}, a good call after ${attempt.label}: ${String(error)}`);
     }

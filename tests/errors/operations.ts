@@ -1,6 +1,6 @@
 /** @file Every operation with a good call and the kinds of its arguments, for the error tests. */
-import * as torch from "torchlet";
-import { ones, tensor } from "torchlet";
+import { device } from "../device.js";
+import { ones, tensor, torch } from "../on-device.js";
 import {
   count,
   counts,
@@ -41,7 +41,7 @@ const GENERATOR = { good: null, bad: [3, "x", {}] };
 const MAKE = {
   dtype: word("float32"),
   requiresGrad: flag(false),
-  device: word("cpu"),
+  device: word(device),
   nonsense: { good: 1, bad: [1] },
 };
 

@@ -1,5 +1,4 @@
-/** @file Reads the golden files that make_golden.py writes: programs, inputs from seeds, results in base64. */
-import { readFileSync } from "node:fs";
+/** @file What is in the golden files that make_golden.py writes: programs, inputs from seeds, results in base64. */
 import { type DType, type Tensor, tensor } from "torchlet";
 import { device } from "../device.js";
 
@@ -44,11 +43,6 @@ export interface Case {
   raises?: string[];
 }
 
-/** Read a golden file. */
-export function golden<T>(file: string): T {
-  return JSON.parse(readFileSync(new URL(file, import.meta.url), "utf8")) as T;
-}
-
 /** `count` float32 values in [lo, hi): a 32-bit mix of the index and the seed, 24 bits of it. */
 export function fill(seed: number, count: number, lo = -2, hi = 2): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => {
@@ -90,6 +84,6 @@ export function input({
 /** The values of a stored tensor. */
 export function values({ base64, values }: Stored): ArrayLike<number> {
   if (values) return values;
-  const bytes = Uint8Array.from(Buffer.from(base64!, "base64"));
+  const bytes = Uint8Array.from(atob(base64!), (character) => character.charCodeAt(0));
   return new Float32Array(bytes.buffer);
 }
