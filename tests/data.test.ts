@@ -26,7 +26,7 @@ import {
   SubsetRandomSampler,
   TensorDataset,
 } from "torchlet/data";
-import { golden } from "./golden/golden.js";
+import { golden } from "./golden/read.js";
 
 const EXACT = { rtol: 0, atol: 0 };
 const count = (n: number): number[] => Array.from({ length: n }, (_, i) => i);

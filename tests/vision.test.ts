@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ArgumentError, FileError, IndexError, ShapeError, type Tensor, zeros } from "torchlet";
 import { DataLoader } from "torchlet/data";
 import { datasets, Image, ImageBatch, transforms } from "torchlet/vision";
-import { fill, golden, type Stored } from "./golden/golden.js";
+import { fill, type Stored } from "./golden/golden.js";
+import { golden } from "./golden/read.js";
 import { serve } from "./golden/serve.js";
 
 const EXACT = { rtol: 0, atol: 0 };

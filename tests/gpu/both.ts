@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import { type Device, type Tensor, tensor } from "torchlet";
 import { fill } from "../golden/golden.js";
-import type { Tolerance } from "../setup.js";
+import type { Tolerance } from "../allclose.js";
 
 /** A function of tensors; its first output is the one that gradients are taken of. */
 export type Program = (...x: Tensor[]) => Tensor | readonly Tensor[];
@@ -10,13 +10,13 @@ export type Program = (...x: Tensor[]) => Tensor | readonly Tensor[];
 const CLOSE: Tolerance = { rtol: 2e-5, atol: 2e-6 };
 
 /** Random values of a shape: always the same, the second of a pair by another `seed`. */
-export function random(shape: number[], { seed = 1, lo = 0.5, hi = 1.5 } = {}): Tensor {
+export function random(shape: readonly number[], { seed = 1, lo = 0.5, hi = 1.5 } = {}): Tensor {
   const numel = shape.reduce((a, b) => a * b, 1);
   return tensor(fill(seed, numel, lo, hi), { shape });
 }
 
 /** Labels from 0 to `classes` - 1. */
-export function randomLabels(shape: number[], classes: number): Tensor {
+export function randomLabels(shape: readonly number[], classes: number): Tensor {
   return random(shape, { seed: 9, lo: 0, hi: classes }).floor().to("int32");
 }
 
@@ -34,7 +34,11 @@ async function run(program: Program, inputs: readonly Tensor[], device: Device):
 }
 
 /** Expect the same outputs and gradients on the GPU as on the CPU. */
-export async function same(program: Program, inputs: readonly Tensor[], tolerance = CLOSE): Promise<void> {
+export async function same(
+  program: Program,
+  inputs: readonly Tensor[],
+  tolerance = CLOSE,
+): Promise<void> {
   const expected = await run(program, inputs, "cpu");
   const actual = await run(program, inputs, "webgpu");
   expect(actual.length).toBe(expected.length);

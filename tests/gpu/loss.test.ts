@@ -37,11 +37,18 @@ describe.runIf(device === "webgpu").each([
   test.each(REDUCTIONS)("cross entropy, %s", async (reduction) => {
     await same((x, t) => F.crossEntropy(x!, t!, { reduction }), [logits, labels]);
     await same(
-      (x, t, weight) => F.crossEntropy(x!, t!, { reduction, weight, ignoreIndex: 2, labelSmoothing: 0.1 }),
+      (x, t, weight) =>
+        F.crossEntropy(x!, t!, { reduction, weight, ignoreIndex: 2, labelSmoothing: 0.1 }),
       [logits, labels, weight],
     );
-    await same((x, t) => F.crossEntropy(x!, t!, { reduction, labelSmoothing: 0.3 }), [logits, labels]);
-    await same((x, t, weight) => F.crossEntropy(x!, t!, { reduction, weight }), [logits, labels, weight]);
+    await same(
+      (x, t) => F.crossEntropy(x!, t!, { reduction, labelSmoothing: 0.3 }),
+      [logits, labels],
+    );
+    await same(
+      (x, t, weight) => F.crossEntropy(x!, t!, { reduction, weight }),
+      [logits, labels, weight],
+    );
   });
 
   test.each(REDUCTIONS)("cross entropy of probabilities, %s", async (reduction) => {
@@ -67,7 +74,10 @@ describe.runIf(device === "webgpu")("labels", () => {
   test("nothing that counts", async () => {
     const ignored = tensor(Int32Array.of(-100, -100, -100));
     for (const reduction of REDUCTIONS) {
-      await same((x, t) => F.crossEntropy(x!, t!, { reduction }), [x.detach().requiresGrad_(), ignored]);
+      await same(
+        (x, t) => F.crossEntropy(x!, t!, { reduction }),
+        [x.detach().requiresGrad_(), ignored],
+      );
       const nothing = [random([0, 4]).requiresGrad_(), tensor(new Int32Array(0))];
       await same((x, t) => F.crossEntropy(x!, t!, { reduction }), nothing);
     }
@@ -90,7 +100,9 @@ describe.runIf(device === "webgpu")("labels", () => {
 
   test("that are out of range give NaN where they were computed", async () => {
     const logits = x.to("webgpu").requiresGrad_();
-    const labels = tensor(Int32Array.of(0, 3, 2)).to("webgpu").add(1);
+    const labels = tensor(Int32Array.of(0, 3, 2))
+      .to("webgpu")
+      .add(1);
     const losses = F.crossEntropy(logits, labels, { reduction: "none" });
     losses.sum().backward();
     expect(Array.from(await losses.data(), Number.isNaN)).toEqual([false, true, false]);

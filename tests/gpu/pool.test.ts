@@ -13,12 +13,14 @@ const avg = (options: F.AvgPool2dOptions & { kernel: number | [number, number] }
   return (x?: Tensor) => F.avgPool2d(x!, kernel, rest);
 };
 
-describe.runIf(device === "webgpu").each([
-  { shape: [16, 6, 28, 28] },
-  { shape: [3, 37, 41] },
-  { shape: [2, 3, 13, 300] },
-  { shape: [0, 3, 13, 9] },
-])("pools of $shape", ({ shape }) => {
+describe
+  .runIf(device === "webgpu")
+  .each([
+    { shape: [16, 6, 28, 28] },
+    { shape: [3, 37, 41] },
+    { shape: [2, 3, 13, 300] },
+    { shape: [0, 3, 13, 9] },
+  ])("pools of $shape", ({ shape }) => {
   // Few different values: most windows have several that are the largest.
   const few = random(shape, { lo: -3, hi: 3 }).floor();
   const x = random(shape, { lo: -3, hi: 3 }).requiresGrad_();

@@ -54,7 +54,10 @@ const CHOICES: Record<string, Reduce> = {
 };
 
 const shapes = Object.entries(SHAPES).map(([name, shaped]) => ({ name, shaped }));
-const bound = (reduce: Reduce, shaped: Shaped): Program => (x) => reduce(x!, shaped);
+const bound =
+  (reduce: Reduce, shaped: Shaped): Program =>
+  (x) =>
+    reduce(x!, shaped);
 
 describe.runIf(device === "webgpu").each(shapes)("$name", ({ shaped }) => {
   test.each(Object.keys(FLOATS))("%s", async (name) => {
@@ -73,7 +76,13 @@ describe.runIf(device === "webgpu").each(shapes)("$name", ({ shaped }) => {
   test("integers and booleans", async () => {
     const x = random(shaped.shape, { lo: -1000, hi: 1000 }).to("int32");
     const dim = over(shaped);
-    const reduce: Program = (x) => [x!.sum(dim), x!.amax(dim), x!.amin(dim), x!.any(dim), x!.all(dim)];
+    const reduce: Program = (x) => [
+      x!.sum(dim),
+      x!.amax(dim),
+      x!.amin(dim),
+      x!.any(dim),
+      x!.all(dim),
+    ];
     await same(reduce, [x]);
     await same(reduce, [x.gt(999).to("bool")]);
     await same(reduce, [x.gt(-1000).to("bool")]);
@@ -98,14 +107,17 @@ describe.runIf(device === "webgpu")("lines", () => {
     await same((x) => x!.cumsum(dim), [random(shape, { lo: -9, hi: 9 }).to("int32")]);
   });
 
-  test.each([[[5003], 0], [[301, 129], 0], [[301, 129], 1]])(
-    "gradients of a product with zeros in %j",
-    async (shape, dim) => {
-      const x = random(shape, { lo: 0.9, hi: 1.1 });
-      const zeros = random(shape, { seed: 3, lo: 0, hi: 1 }).gt(2 / shape[dim]!).to("float32");
-      await same((x) => x!.prod({ dim }), [x.mul(zeros).requiresGrad_()], { rtol: 1e-3, atol: 1e-6 });
-    },
-  );
+  test.each([
+    [[5003], 0],
+    [[301, 129], 0],
+    [[301, 129], 1],
+  ])("gradients of a product with zeros in %j", async (shape, dim) => {
+    const x = random(shape, { lo: 0.9, hi: 1.1 });
+    const zeros = random(shape, { seed: 3, lo: 0, hi: 1 })
+      .gt(2 / shape[dim]!)
+      .to("float32");
+    await same((x) => x!.prod({ dim }), [x.mul(zeros).requiresGrad_()], { rtol: 1e-3, atol: 1e-6 });
+  });
 });
 
 describe.runIf(device === "webgpu")("what is special", () => {
@@ -136,7 +148,12 @@ describe.runIf(device === "webgpu")("what is special", () => {
           (x) => {
             const dim = 0;
             const extremes = [x!.amax({ dim }), x!.amin({ dim }), x!.argmax(dim), x!.argmin(dim)];
-            const sums = [x!.sum({ dim }), x!.logsumexp({ dim }), x!.var({ dim }), x!.norm({ dim })];
+            const sums = [
+              x!.sum({ dim }),
+              x!.logsumexp({ dim }),
+              x!.var({ dim }),
+              x!.norm({ dim }),
+            ];
             const truths = [x!.any({ dim }), x!.all({ dim }), x!.norm({ dim, p: Infinity })];
             return [...extremes, ...sums, ...truths, ...x!.max({ dim }), ...x!.min({ dim })];
           },
