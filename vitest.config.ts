@@ -42,6 +42,15 @@ export default defineConfig({
         extends: true,
         test: {
           ...ONE_BY_ONE,
+          name: "browser",
+          include: ["tests/browser/**/*.test.ts"],
+          setupFiles: ["tests/setup.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...ONE_BY_ONE,
           name: "packaging",
           include: ["tests/packaging/**/*.test.ts"],
           globalSetup: ["tests/adapter.ts"],

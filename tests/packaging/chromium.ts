@@ -10,22 +10,24 @@ const PLACES = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-const executablePath = PLACES.find((place) => place !== undefined && existsSync(place));
+/** Where it lies; undefined if there is none. */
+export const executable = PLACES.find((place) => place !== undefined && existsSync(place));
 
 /** Whether tests in a browser can be run; a machine for continuous integration has to have one. */
 export function hasChromium(): boolean {
-  if (executablePath !== undefined) return true;
+  if (executable !== undefined) return true;
   const message = "no Chromium found: install it, or name its program in CHROMIUM_PATH";
   if (process.env.CI) throw new Error(message);
   console.warn(`tests in the browser are left out: ${message}`);
   return false;
 }
 
-/** Start a browser. */
-export function launch(): Promise<Browser> {
+/** Start a browser, with further arguments. */
+export function launch(further: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
-    executablePath,
+    executablePath: executable,
     args: [
+      ...further,
       ...["--no-sandbox", "--no-first-run", "--disable-quic"],
       ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
     ],
