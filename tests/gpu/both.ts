@@ -1,6 +1,6 @@
 /** @file Runs a function on both devices and compares what comes out, gradients too. */
 import { expect } from "vitest";
-import { type Device, type Tensor, tensor } from "torchlet";
+import { type Device, Tensor, tensor } from "torchlet";
 import { fill } from "../golden/golden.js";
 import type { Tolerance } from "../allclose.js";
 
@@ -20,16 +20,16 @@ export function randomLabels(shape: readonly number[], classes: number): Tensor 
   return random(shape, { seed: 9, lo: 0, hi: classes }).floor().to("int32");
 }
 
-async function run(program: Program, inputs: readonly Tensor[], device: Device): Promise<Tensor[]> {
+function run(program: Program, inputs: readonly Tensor[], device: Device): Tensor[] {
   const x = inputs.map((input) => {
     const copy = input.detach().to(device);
     return input.dtype === "float32" && input.requiresGrad ? copy.requiresGrad_() : copy;
   });
   const result = program(...x);
-  const outputs = [result].flat() as Tensor[];
+  const outputs = result instanceof Tensor ? [result] : result;
   for (const output of outputs) expect(output.device).toBe(device);
   const [y] = outputs;
-  if (y?.requiresGrad) y.backward(random(y.shape, { seed: 5, lo: 0.2, hi: 1.2 }).to(device));
+  if (y?.requiresGrad) y.backward(random([...y.shape], { seed: 5, lo: 0.2, hi: 1.2 }).to(device));
   return [...outputs, ...x.flatMap((input) => input.grad ?? [])];
 }
 
@@ -39,8 +39,8 @@ export async function same(
   inputs: readonly Tensor[],
   tolerance = CLOSE,
 ): Promise<void> {
-  const expected = await run(program, inputs, "cpu");
-  const actual = await run(program, inputs, "webgpu");
+  const expected = run(program, inputs, "cpu");
+  const actual = run(program, inputs, "webgpu");
   expect(actual.length).toBe(expected.length);
   for (const [i, e] of expected.entries()) await expect(actual[i]!).toBeAllclose(e, tolerance);
 }

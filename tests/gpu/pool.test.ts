@@ -1,16 +1,16 @@
 /** @file Pools on the GPU over every kind of window, against the CPU. */
 import { describe, test } from "vitest";
-import { functional as F, tensor, type Tensor } from "torchlet";
+import { functional as F, tensor } from "torchlet";
 import { device } from "../device.js";
-import { random, same } from "./both.js";
+import { type Program, random, same } from "./both.js";
 
-const max = (options: F.MaxPool2dOptions & { kernel: number | [number, number] }) => {
+const max = (options: F.MaxPool2dOptions & { kernel: number | [number, number] }): Program => {
   const { kernel, ...rest } = options;
-  return (x?: Tensor) => F.maxPool2d(x!, kernel, { ...rest, returnIndices: true });
+  return (x) => F.maxPool2d(x, kernel, { ...rest, returnIndices: true });
 };
-const avg = (options: F.AvgPool2dOptions & { kernel: number | [number, number] }) => {
+const avg = (options: F.AvgPool2dOptions & { kernel: number | [number, number] }): Program => {
   const { kernel, ...rest } = options;
-  return (x?: Tensor) => F.avgPool2d(x!, kernel, rest);
+  return (x) => F.avgPool2d(x, kernel, rest);
 };
 
 describe
@@ -54,7 +54,7 @@ describe.runIf(device === "webgpu")("windows", () => {
   test("of NaN and infinity", async () => {
     const data = await random([4, 12, 12], { lo: -1, hi: 1 }).data();
     [NaN, -Infinity, Infinity, NaN, NaN].forEach((value, i) => (data[17 * i + 3] = value));
-    const x = tensor(data as Float32Array, { shape: [4, 12, 12] });
+    const x = tensor(data, { shape: [4, 12, 12] });
     const low = tensor(new Float32Array(36).fill(-Infinity), { shape: [1, 6, 6] });
     for (const input of [x, low]) {
       await same(max({ kernel: 2 }), [input.detach().requiresGrad_()]);
@@ -72,7 +72,7 @@ describe.runIf(device === "webgpu")("windows", () => {
 
   test("and the activations around them are one kernel", async () => {
     const x = random([2, 3, 12, 12], { lo: -1, hi: 1 }).requiresGrad_();
-    await same((x) => F.maxPool2d(F.relu(x!), 2).relu(), [x]);
-    await same((x) => F.avgPool2d(F.relu(x!), 2).relu(), [x]);
+    await same((x) => F.maxPool2d(F.relu(x), 2).relu(), [x]);
+    await same((x) => F.avgPool2d(F.relu(x), 2).relu(), [x]);
   });
 });

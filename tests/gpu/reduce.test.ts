@@ -57,7 +57,7 @@ const shapes = Object.entries(SHAPES).map(([name, shaped]) => ({ name, shaped })
 const bound =
   (reduce: Reduce, shaped: Shaped): Program =>
   (x) =>
-    reduce(x!, shaped);
+    reduce(x, shaped);
 
 describe.runIf(device === "webgpu").each(shapes)("$name", ({ shaped }) => {
   test.each(Object.keys(FLOATS))("%s", async (name) => {
@@ -76,13 +76,7 @@ describe.runIf(device === "webgpu").each(shapes)("$name", ({ shaped }) => {
   test("integers and booleans", async () => {
     const x = random(shaped.shape, { lo: -1000, hi: 1000 }).to("int32");
     const dim = over(shaped);
-    const reduce: Program = (x) => [
-      x!.sum(dim),
-      x!.amax(dim),
-      x!.amin(dim),
-      x!.any(dim),
-      x!.all(dim),
-    ];
+    const reduce: Program = (x) => [x.sum(dim), x.amax(dim), x.amin(dim), x.any(dim), x.all(dim)];
     await same(reduce, [x]);
     await same(reduce, [x.gt(999).to("bool")]);
     await same(reduce, [x.gt(-1000).to("bool")]);
@@ -90,7 +84,7 @@ describe.runIf(device === "webgpu").each(shapes)("$name", ({ shaped }) => {
 
   test("product", async () => {
     const x = random(shaped.shape, { lo: 0.99, hi: 1.01 });
-    await same((x) => x!.prod(over(shaped)), [x.requiresGrad_()], { rtol: 1e-3, atol: 1e-6 });
+    await same((x) => x.prod(over(shaped)), [x.requiresGrad_()], { rtol: 1e-3, atol: 1e-6 });
   });
 });
 
@@ -103,8 +97,8 @@ describe.runIf(device === "webgpu")("lines", () => {
     [[301, 129], 1],
     [[17, 129, 33], 1],
   ])("cumsum of %j over %i", async (shape, dim) => {
-    await same((x) => x!.cumsum(dim), [random(shape).requiresGrad_()]);
-    await same((x) => x!.cumsum(dim), [random(shape, { lo: -9, hi: 9 }).to("int32")]);
+    await same((x) => x.cumsum(dim), [random(shape).requiresGrad_()]);
+    await same((x) => x.cumsum(dim), [random(shape, { lo: -9, hi: 9 }).to("int32")]);
   });
 
   test.each([
@@ -116,19 +110,19 @@ describe.runIf(device === "webgpu")("lines", () => {
     const zeros = random(shape, { seed: 3, lo: 0, hi: 1 })
       .gt(2 / shape[dim]!)
       .to("float32");
-    await same((x) => x!.prod({ dim }), [x.mul(zeros).requiresGrad_()], { rtol: 1e-3, atol: 1e-6 });
+    await same((x) => x.prod({ dim }), [x.mul(zeros).requiresGrad_()], { rtol: 1e-3, atol: 1e-6 });
   });
 });
 
 describe.runIf(device === "webgpu")("what is special", () => {
   test("nothing to reduce", async () => {
     for (const x of [random([0, 5]), random([5, 0])]) {
-      await same((x) => [x!.sum(), x!.mean(), x!.prod(), x!.any(), x!.all(), x!.norm()], [x]);
-      await same((x) => [x!.sum({ dim: 0 }), x!.var({ dim: 0 }), x!.prod({ dim: 0 })], [x]);
-      await same((x) => [x!.logsumexp({ dim: 0 }), x!.cumsum(0), x!.softmax(0)], [x]);
-      await same((x) => [x!.logsumexp({ dim: 1 }), x!.cumsum(1), x!.logSoftmax(1)], [x]);
+      await same((x) => [x.sum(), x.mean(), x.prod(), x.any(), x.all(), x.norm()], [x]);
+      await same((x) => [x.sum({ dim: 0 }), x.var({ dim: 0 }), x.prod({ dim: 0 })], [x]);
+      await same((x) => [x.logsumexp({ dim: 0 }), x.cumsum(0), x.softmax(0)], [x]);
+      await same((x) => [x.logsumexp({ dim: 1 }), x.cumsum(1), x.logSoftmax(1)], [x]);
     }
-    await same((x) => x!.var(), [random([1])]);
+    await same((x) => x.var(), [random([1])]);
   });
 
   const SPECIAL = [NaN, Infinity, -Infinity, 0, -0];
@@ -143,19 +137,14 @@ describe.runIf(device === "webgpu")("what is special", () => {
       for (const at of [0, n >> 1, n - 1]) {
         const data = await random([n, lines], { lo: -1, hi: 1 }).data();
         data[at * lines] = value;
-        const x = tensor(data as Float32Array, { shape: [n, lines] });
+        const x = tensor(data, { shape: [n, lines] });
         await same(
           (x) => {
             const dim = 0;
-            const extremes = [x!.amax({ dim }), x!.amin({ dim }), x!.argmax(dim), x!.argmin(dim)];
-            const sums = [
-              x!.sum({ dim }),
-              x!.logsumexp({ dim }),
-              x!.var({ dim }),
-              x!.norm({ dim }),
-            ];
-            const truths = [x!.any({ dim }), x!.all({ dim }), x!.norm({ dim, p: Infinity })];
-            return [...extremes, ...sums, ...truths, ...x!.max({ dim }), ...x!.min({ dim })];
+            const extremes = [x.amax({ dim }), x.amin({ dim }), x.argmax(dim), x.argmin(dim)];
+            const sums = [x.sum({ dim }), x.logsumexp({ dim }), x.var({ dim }), x.norm({ dim })];
+            const truths = [x.any({ dim }), x.all({ dim }), x.norm({ dim, p: Infinity })];
+            return [...extremes, ...sums, ...truths, ...x.max({ dim }), ...x.min({ dim })];
           },
           [x],
           // Sums of both signs.
@@ -168,22 +157,22 @@ describe.runIf(device === "webgpu")("what is special", () => {
   test("all infinite, all NaN", async () => {
     for (const value of SPECIAL) {
       const x = tensor(new Float32Array(600).fill(value), { shape: [2, 300] });
-      await same((x) => [x!.amax({ dim: 1 }), x!.amin({ dim: 1 }), ...x!.max({ dim: 1 })], [x]);
-      await same((x) => [x!.logsumexp({ dim: 1 }), x!.softmax(1), x!.logSoftmax(1)], [x]);
+      await same((x) => [x.amax({ dim: 1 }), x.amin({ dim: 1 }), ...x.max({ dim: 1 })], [x]);
+      await same((x) => [x.logsumexp({ dim: 1 }), x.softmax(1), x.logSoftmax(1)], [x]);
     }
   });
 
   test("integers at both ends", async () => {
     const x = tensor(Int32Array.of(5, 2 ** 31 - 1, -(2 ** 31), 7), { shape: [2, 2] });
-    await same((x) => [x!.amax(), x!.amin(), x!.argmax(), x!.argmin(), x!.sum()], [x]);
+    await same((x) => [x.amax(), x.amin(), x.argmax(), x.argmin(), x.sum()], [x]);
   });
 
   test("what follows a reduction becomes part of it", async () => {
     const x = random([301, 200]).requiresGrad_();
     // Whole numbers, whose sums are exact: relu passes about half of them.
     const whole = random([301, 200], { lo: 0, hi: 9 }).floor().requiresGrad_();
-    await same((x) => x!.sum({ dim: 1 }).sub(800).relu(), [whole]);
-    await same((x) => x!.sum().sub(5).relu(), [whole]);
-    await same((x) => x!.softmax(1).relu().exp(), [x]);
+    await same((x) => x.sum({ dim: 1 }).sub(800).relu(), [whole]);
+    await same((x) => x.sum().sub(5).relu(), [whole]);
+    await same((x) => x.softmax(1).relu().exp(), [x]);
   });
 });

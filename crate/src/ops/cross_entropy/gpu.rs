@@ -229,3 +229,29 @@ impl Loss {
         kernel.result(0).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::sample;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn dispatches(batch: usize, classes: usize) -> usize {
+        let x = [sample::floats(&[batch, classes]), sample::ints(&vec![0; batch], &[batch])];
+        let loss =
+            Loss { reduction: Reduction::Mean, ignore_index: -100, label_smoothing: 0.0, log_input: false };
+        let inputs: Vec<GpuInput> = x.iter().map(GpuInput::new).collect();
+        let outputs = [Meta::f32(vec![]), Meta::f32(vec![]), x[0].meta().clone()];
+        match loss.kernels(&inputs, &outputs).unwrap() {
+            Plan::Kernels { kernels, .. } => kernels.len(),
+            Plan::Pointwise(_) => 0,
+        }
+    }
+
+    #[test]
+    fn a_small_batch_is_one_dispatch() {
+        assert_eq!(dispatches(64, 10), 1);
+        assert_eq!(dispatches(5000, 10), 2);
+    }
+}
