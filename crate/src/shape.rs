@@ -159,7 +159,7 @@ pub fn infer_shape(shape: &[i64], numel: usize) -> Result<Shape> {
         }
         0
     } else {
-        if known == 0 || numel % known != 0 {
+        if known == 0 || !numel.is_multiple_of(known) {
             return Err(fails());
         }
         numel / known

@@ -102,7 +102,7 @@ for (const name of [
   UNARY[name] = (x) => torchlet.functional[name](x);
 }
 UNARY["gelu, tanh"] = (x) => torchlet.functional.gelu(x, { approximate: "tanh" });
-UNARY["elu"] = (x) => torchlet.functional.elu(x, { alpha: 0.7 });
+UNARY.elu = (x) => torchlet.functional.elu(x, { alpha: 0.7 });
 UNARY["clamp from below"] = (x) => x.clamp({ min: -2.5 });
 UNARY["to int32 and back"] = (x) => x.clamp(-1e9, 1e9).to("int32").to("float32");
 for (const exponent of [-3, -1, -0.5, 0, 0.5, 1, 2, 3, 7, 31, 65, 2.7, Infinity, -Infinity, NaN]) {

@@ -265,7 +265,7 @@ pub fn run(op: &dyn Op, x: &[&Tensor], outputs: &[Meta]) -> Result<Vec<Tensor>> 
 
 /// An input as kernels bind it: its elements in order from an aligned start, unless `op` reads strides.
 fn ordered(op: &dyn Op, t: &Tensor) -> Result<Tensor> {
-    if op.strided() || (t.is_contiguous() && t.layout().offset % memory::ALIGNMENT == 0) {
+    if op.strided() || (t.is_contiguous() && t.layout().offset.is_multiple_of(memory::ALIGNMENT)) {
         return Ok(t.clone());
     }
     crate::tape::apply(crate::ops::copy::Clone, &[t])

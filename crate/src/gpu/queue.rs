@@ -220,7 +220,7 @@ fn check_aliases(regions: &[(Region, bool)]) -> Result<()> {
             && regions
                 .iter()
                 .enumerate()
-                .any(|(j, (b, _))| i != j && a.buffer == b.buffer && (regions[j].1 == false || overlap(a, b)))
+                .any(|(j, (b, _))| i != j && a.buffer == b.buffer && (!regions[j].1 || overlap(a, b)))
     });
     if conflict {
         return Err(Error::new(crate::error::Kind::Device, "a kernel would read and write one buffer"));

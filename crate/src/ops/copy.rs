@@ -239,7 +239,7 @@ pub fn fill_on_gpu(meta: &Meta, value: f64) -> Result<Tensor> {
     let memory = gpu::allocate(checked_numel(&meta.shape)?, "full")?;
     let tensor = Tensor::on_gpu(meta, memory.clone())?;
     if meta.numel() > 0 {
-        let kernel = fill_kernel(meta, value).output("y", 0, &[meta.clone()]);
+        let kernel = fill_kernel(meta, value).output("y", 0, std::slice::from_ref(meta));
         gpu::record("full", kernel.into(), &[], &[memory])?;
     }
     Ok(tensor)
