@@ -1,11 +1,12 @@
 //! The WebGPU device: what operations ask of the GPU is put into a list and submitted as one piece.
 //!
 //! - [`kernel`]: a dispatch as data; [`strided`]: elements of views and broadcast tensors in WGSL;
-//!   `prelude`: functions that WGSL lacks.
+//!   `prelude`: functions that WGSL lacks; [`gemm`]: matrix multiply, for all operations that are one.
 //! - [`queue`]: the list, in which neighbours are fused; [`memory`]: buffers and their pool.
 //! - [`driver`]: what is asked of a GPU; `web`: wgpu, the only driver that
 //!   computes, with `timer` for profiles.
 pub mod driver;
+pub mod gemm;
 pub mod kernel;
 pub mod memory;
 mod prelude;

@@ -1,9 +1,13 @@
-//! Matrix multiply as `torch.matmul`, and `linear` (y = x W^T + b).
-use super::{reduce, sample, view, Call, Operation, Sample};
+//! Matrix multiply as `torch.matmul`.
+use super::{sample, view, Call, Operation, Sample};
 use crate::error::{Error, Result};
+use crate::gpu::gemm::{Along, Bias, Gemm};
+use crate::gpu::kernel::Plan;
+use crate::gpu::strided::Axes;
 use crate::kernels::gemm::{gemm, Matrix, Start};
-use crate::op::{Input, Op, Output, Saves};
-use crate::shape;
+use crate::op::{GpuInput, Input, Op, Output, Saves};
+use crate::shape::{self, Layout};
+use crate::storage::Device;
 use crate::tape::{apply, Context};
 use crate::tensor::{Meta, Tensor};
 
@@ -59,7 +63,7 @@ impl Op for Matmul {
         };
         let (a, b) = (batch_layout(&x[0], m, k)?, batch_layout(&x[1], k, n)?);
         for (i, c) in out[0].f32().chunks_exact_mut((m * n).max(1)).enumerate() {
-            let offset = |layout: &shape::Layout| {
+            let offset = |layout: &Layout| {
                 let mut rest = i;
                 let mut offset = layout.offset;
                 for (d, &size) in batch.iter().enumerate().rev() {
@@ -71,6 +75,14 @@ impl Op for Matmul {
             gemm(m, n, k, matrix(&x[0], offset(&a)), matrix(&x[1], offset(&b)), c, n, Start::Zero)?;
         }
         Ok(())
+    }
+
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let (batch, last) = out[0].shape.split_at(out[0].rank() - 2);
+        let k = x[0].shape()[x[0].meta.rank() - 1];
+        let a = shape::expand(x[0].layout, &[batch, &[last[0], k]].concat())?;
+        let b = shape::expand(x[1].layout, &[batch, &[k, last[1]]].concat())?;
+        Ok(product_on_gpu("matmul", x, out, [&a, &b], None))
     }
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
@@ -87,9 +99,65 @@ impl Op for Matmul {
     }
 }
 
-/// The product of matrices, any strides but repeated elements.
-fn multiply(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let plain = |x: &Tensor| if x.layout().overlaps() { x.contiguous() } else { Ok(x.clone()) };
+/// `a` [..., m, k] times `b` [..., k, n] of equal dimensions in front, whatever their strides. Inputs 0 and 1 are
+/// the memory of `a` and `b`.
+pub fn product_on_gpu(
+    name: &'static str,
+    x: &[GpuInput],
+    out: &[Meta],
+    [a, b]: [&Layout; 2],
+    bias: Option<Bias>,
+) -> Plan {
+    let rank = a.shape.len() - 2;
+    let (m, k, n) = (a.shape[rank], a.shape[rank + 1], b.shape[rank + 1]);
+    let batch = &a.shape[..rank];
+    let along = |k_is_close: bool| if k_is_close { Along::K } else { Along::Lines };
+    let gemm = Gemm {
+        name,
+        m,
+        n,
+        k,
+        batches: batch.iter().product(),
+        a: along(a.strides[rank + 1] <= a.strides[rank]),
+        b: along(b.strides[rank] <= b.strides[rank + 1]),
+        functions: PRODUCT.into(),
+        bias,
+        row_sums: false,
+    };
+    let axes = Axes::new(batch, &[a, b]);
+    gemm.plan(x, out, |kernel| {
+        let kernel = kernel.input("a", 0, x).input("b", 1, x);
+        let kernel = kernel.u32("a_row", a.strides[rank]).u32("a_k", a.strides[rank + 1]);
+        let kernel = kernel.u32("b_k", b.strides[rank]).u32("b_column", b.strides[rank + 1]);
+        axes.add_to(kernel, &["a_batch", "b_batch"])
+    })
+}
+
+/// Where the elements of the factors lie.
+const PRODUCT: &str = "
+struct Batch { m: u32, n: u32, k: u32, first_row: u32, a: u32, b: u32, c: u32 }
+fn batch_of(i: u32) -> Batch {
+  return Batch(p.m, p.n, p.k, 0u, a_batch_at(i), b_batch_at(i), i * p.m * p.n);
+}
+fn a_line(batch: Batch, row: u32) -> u32 { return batch.a + row * p.a_row; }
+fn a_step(batch: Batch, k: u32) -> u32 { return k * p.a_k; }
+fn a_at(line: u32, step: u32) -> f32 { return a[line + step]; }
+fn b_line(batch: Batch, column: u32) -> u32 { return batch.b + column * p.b_column; }
+fn b_step(batch: Batch, k: u32) -> u32 { return k * p.b_k; }
+fn b_at(line: u32, step: u32) -> f32 { return b[line + step]; }
+fn c_row(batch: Batch, row: u32) -> u32 { return batch.c + row * p.n; }
+fn c_column(batch: Batch, column: u32) -> u32 { return column; }
+";
+
+/// The product of matrices, any strides. On the CPU elements that are repeated are copied first.
+pub fn multiply(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let plain = |x: &Tensor| {
+        if x.layout().overlaps() && x.device() == Device::Cpu {
+            x.contiguous()
+        } else {
+            Ok(x.clone())
+        }
+    };
     apply(Matmul, &[&plain(a)?, &plain(b)?])
 }
 
@@ -125,100 +193,23 @@ fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok(y)
 }
 
-/// `y[n, out] = x[n, in] weight[out, in]^T + bias[out]`.
-struct Linear;
-
-impl Op for Linear {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
-        Ok(vec![Meta::f32([x[0].shape[0], x[1].shape[0]])])
-    }
-
-    fn saves(&self) -> Saves {
-        Saves::inputs(3)
-    }
-
-    fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
-        let (&[n, features], &[outputs, _]) = (x[0].shape(), x[1].shape()) else { return Ok(()) };
-        let start = x.get(2).map_or(Start::Zero, |bias| Start::ColumnBias(bias.f32()));
-        let weight = Matrix::rows(x[1].f32(), features).transposed();
-        gemm(n, outputs, features, Matrix::rows(x[0].f32(), features), weight, out[0].f32(), outputs, start)
-    }
-
-    fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let mut gradients = vec![None; ctx.inputs()];
-        if ctx.needs(0) {
-            gradients[0] = Some(multiply(dy, &ctx.input(1)?)?);
-        }
-        if ctx.needs(1) {
-            gradients[1] = Some(multiply(&view::transpose(dy)?, &ctx.input(0)?)?);
-        }
-        if ctx.inputs() > 2 && ctx.needs(2) {
-            gradients[2] = Some(reduce::sum_dims(dy, &[0], false)?);
-        }
-        Ok(gradients)
-    }
-}
-
-/// Checks the shapes as the user gave them, then runs on two dimensions.
-fn linear(x: &[Tensor]) -> Result<Tensor> {
-    Meta::require_floats(&x.iter().map(Tensor::meta).collect::<Vec<_>>())?;
-    let (input, weight) = (x[0].shape(), x[1].shape());
-    let &[outputs, features] = weight else {
-        return Err(Error::shape(format!("expected a weight of shape [out, in], got {weight:?}")));
-    };
-    if input.last() != Some(&features) {
-        return Err(Error::shape(format!(
-            "weight {weight:?} expects {features} input features, input {input:?} has {}",
-            input.last().map_or("none".into(), |n| n.to_string())
-        )));
-    }
-    if let Some(bias) = x.get(2).filter(|bias| bias.shape() != [outputs]) {
-        return Err(Error::shape(format!("expected a bias of shape [{outputs}], got {:?}", bias.shape())));
-    }
-    let leading = &input[..input.len() - 1];
-    let flat = view::reshape(&x[0], &[leading.iter().product(), features])?;
-    let mut inputs = vec![&flat];
-    inputs.extend(&x[1..]);
-    let y = apply(Linear, &inputs)?;
-    view::reshape(&y, &[leading, &[outputs]].concat())
-}
-
 pub fn operations() -> Vec<Operation> {
-    vec![
-        Operation {
-            name: "matmul",
-            inputs: 2..=2,
-            call: Call::Function(|x, _| Ok(vec![matmul(&x[0], &x[1])?])),
-            samples: || {
-                let f = sample::floats;
-                let pair = |a: &[usize], b: &[usize]| Sample::new(vec![f(a), f(b)], &[]);
-                vec![
-                    pair(&[3, 4], &[4, 5]),
-                    pair(&[4], &[4]),
-                    pair(&[4], &[4, 5]),
-                    pair(&[2, 3, 4], &[4]),
-                    pair(&[2, 3, 4], &[4, 5]),
-                    pair(&[2, 1, 3, 4], &[3, 4, 2]),
-                    pair(&[4], &[2, 4, 3]),
-                ]
-            },
+    vec![Operation {
+        name: "matmul",
+        inputs: 2..=2,
+        call: Call::Function(|x, _| Ok(vec![matmul(&x[0], &x[1])?])),
+        samples: || {
+            let f = sample::floats;
+            let pair = |a: &[usize], b: &[usize]| Sample::new(vec![f(a), f(b)], &[]);
+            vec![
+                pair(&[3, 4], &[4, 5]),
+                pair(&[4], &[4]),
+                pair(&[4], &[4, 5]),
+                pair(&[2, 3, 4], &[4]),
+                pair(&[2, 3, 4], &[4, 5]),
+                pair(&[2, 1, 3, 4], &[3, 4, 2]),
+                pair(&[4], &[2, 4, 3]),
+            ]
         },
-        Operation {
-            name: "linear",
-            inputs: 2..=3,
-            call: Call::Function(|x, _| Ok(vec![linear(x)?])),
-            samples: || {
-                let f = sample::floats;
-                vec![
-                    Sample::new(vec![f(&[3, 5]), f(&[4, 5]), f(&[4])], &[]),
-                    Sample::new(vec![f(&[2, 3, 5]), f(&[4, 5])], &[]),
-                    Sample::new(vec![f(&[5]), f(&[4, 5]), f(&[4])], &[]),
-                ]
-            },
-        },
-    ]
+    }]
 }

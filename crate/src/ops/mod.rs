@@ -17,6 +17,7 @@ pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
 pub mod index;
+pub mod linear;
 pub mod matmul;
 pub mod optim;
 pub mod pool;
@@ -44,6 +45,7 @@ const FILES: &[fn() -> Vec<Operation>] = &[
     reduce::operations,
     index::operations,
     matmul::operations,
+    linear::operations,
     conv2d::operations,
     pool::operations,
     softmax::operations,
