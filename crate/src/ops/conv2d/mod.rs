@@ -1,13 +1,18 @@
 //! 2-D convolution (cross-correlation), NCHW, as `torch.nn.functional.conv2d`, and its gradients.
+mod few;
+mod gpu;
+
 use std::rc::Rc;
 
 use super::{reduce, sample, view, Call, Operation, Sample};
 use crate::args::Args;
 use crate::error::{Error, Result};
+use crate::gpu::kernel::Plan;
 use crate::kernels::conv::{self, ConvDims};
-use crate::op::{Input, Op, Output, Saves};
+use crate::op::{GpuInput, Input, Op, Output, Saves};
 use crate::shape::{checked_numel, Window};
-use crate::tape::{apply, Context};
+use crate::storage::scratch;
+use crate::tape::{apply, apply_all, Context};
 use crate::tensor::{Meta, Tensor};
 
 /// Stride, padding and dilation along h and w, and groups; the kernel's size comes from the weight.
@@ -85,17 +90,23 @@ impl Op for Conv2d {
         conv::conv2d(&d, x[0].f32(), x[1].f32(), x.get(2).map(Input::f32), out[0].f32())
     }
 
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let d = self.dims(x[0].shape(), x[1].shape())?;
+        Ok(if few::is_few(&d) { few::conv2d(&d, x, out) } else { gpu::conv2d(&d, x, out) })
+    }
+
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let mut gradients = vec![None; ctx.inputs()];
         if ctx.needs(0) {
             let op = GradInput { conv: *self, shape: ctx.meta(0).shape.clone() };
             gradients[0] = Some(apply(op, &[dy, &ctx.input(1)?])?);
         }
+        let bias = ctx.inputs() > 2 && ctx.needs(2);
         if ctx.needs(1) {
-            let op = GradWeight { conv: *self, shape: ctx.meta(1).shape.clone() };
-            gradients[1] = Some(apply(op, &[&ctx.input(0)?, dy])?);
-        }
-        if ctx.inputs() > 2 && ctx.needs(2) {
+            let op = GradWeight { conv: *self, shape: ctx.meta(1).shape.clone(), bias };
+            let sums = apply_all(Rc::new(op), &[&ctx.input(0)?, dy])?;
+            gradients.splice(1..=sums.len(), sums.into_iter().map(Some));
+        } else if bias {
             gradients[2] = Some(reduce::sum_dims(dy, &[0, 2, 3], false)?);
         }
         Ok(gradients)
@@ -130,12 +141,16 @@ impl Op for GradInput {
         let d = self.conv.dims(&self.shape, x[1].shape())?;
         conv::conv2d_grad_input(&d, x[0].f32(), x[1].f32(), out[0].f32())
     }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let d = self.conv.dims(&self.shape, x[1].shape())?;
+        Ok(if few::is_few(&d) { few::grad_input(&d, x, out) } else { gpu::grad_input(&d, x, out) })
+    }
     fn saves(&self) -> Saves {
         Saves::inputs(3)
     }
     /// dx is linear in dy and in the weight.
     fn backward(&self, ctx: &Context, ddx: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let weight = GradWeight { conv: self.conv, shape: ctx.meta(1).shape.clone() };
+        let weight = GradWeight { conv: self.conv, shape: ctx.meta(1).shape.clone(), bias: false };
         Ok(vec![
             if ctx.needs(0) { Some(apply(self.conv, &[ddx, &ctx.input(1)?])?) } else { None },
             if ctx.needs(1) { Some(apply(weight, &[ddx, &ctx.input(0)?])?) } else { None },
@@ -143,10 +158,11 @@ impl Op for GradInput {
     }
 }
 
-/// `dw` from x and `dy`, for a weight of `shape`.
+/// `dw` from x and `dy`, for a weight of `shape`; with `bias` also `db`, the sums of dy.
 struct GradWeight {
     conv: Conv2d,
     shape: Vec<usize>,
+    bias: bool,
 }
 
 impl Op for GradWeight {
@@ -156,17 +172,33 @@ impl Op for GradWeight {
     fn outputs(&self, x: &[&Meta]) -> Result<Vec<Meta>> {
         Meta::require_floats(x)?;
         checked_numel(&self.shape)?;
-        check_gradient(&self.conv.dims(&x[0].shape, &self.shape)?, &x[1].shape)?;
-        Ok(vec![Meta::f32(self.shape.clone())])
+        let d = self.conv.dims(&x[0].shape, &self.shape)?;
+        check_gradient(&d, &x[1].shape)?;
+        let mut metas = vec![Meta::f32(self.shape.clone())];
+        metas.extend(self.bias.then(|| Meta::f32([d.o])));
+        Ok(metas)
+    }
+    fn public_outputs(&self) -> usize {
+        1 + self.bias as usize
     }
     fn cpu(&self, x: &[Input], out: &mut [Output]) -> Result<()> {
         let d = self.conv.dims(x[0].shape(), &self.shape)?;
+        if self.bias {
+            let mut images = scratch(d.n * d.o)?;
+            let positions = reduce::Fold { outer: d.n * d.o, reduced: d.h_out * d.w_out, inner: 1 };
+            reduce::sum(positions, x[1].f32(), &mut images);
+            reduce::sum(reduce::Fold { outer: 1, reduced: d.n, inner: d.o }, &images, out[1].f32());
+        }
         conv::conv2d_grad_weight(&d, x[0].f32(), x[1].f32(), out[0].f32())
+    }
+    fn gpu(&self, x: &[GpuInput], out: &[Meta]) -> Result<Plan> {
+        let d = self.conv.dims(x[0].shape(), &self.shape)?;
+        Ok(if few::is_few(&d) { few::grad_weight(&d, x, out) } else { gpu::grad_weight(&d, x, out) })
     }
     fn saves(&self) -> Saves {
         Saves::inputs(3)
     }
-    /// dw is linear in x and in dy.
+    /// dw is linear in x and in dy. db has no gradient of its own: nothing records while `backward` runs.
     fn backward(&self, ctx: &Context, ddw: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let input = GradInput { conv: self.conv, shape: ctx.meta(0).shape.clone() };
         Ok(vec![
@@ -238,7 +270,7 @@ pub fn operations() -> Vec<Operation> {
             inputs: 2..=2,
             call: Call::op(|args| {
                 let shape = shape_arg(args)?;
-                Ok(Rc::new(GradWeight { shape, conv: Conv2d::from_args(args)? }))
+                Ok(Rc::new(GradWeight { shape, conv: Conv2d::from_args(args)?, bias: false }))
             }),
             samples: || {
                 let inputs = vec![sample::floats(&[2, 2, 5, 6]), sample::positives(&[2, 4, 3, 2])];
