@@ -260,11 +260,13 @@ export function randn(...args: SizeArgs<RandomOptions>): Tensor {
 
 /** Numbers drawn evenly from [0, 1), with the shape and device of another tensor. */
 export function randLike(x: Tensor, options?: RandomOptions): Tensor {
+  handleOf("randLike", x);
   return rand(x.shape, { device: x.device, ...options });
 }
 
 /** Numbers of the standard normal distribution, with the shape and device of another tensor. */
 export function randnLike(x: Tensor, options?: RandomOptions): Tensor {
+  handleOf("randnLike", x);
   return randn(x.shape, { device: x.device, ...options });
 }
 

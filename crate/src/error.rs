@@ -33,15 +33,15 @@ impl Kind {
 pub struct Error {
     pub kind: Kind,
     pub message: String,
-    /// Whether the message already begins with an operation's name.
-    named: bool,
+    /// The operation's name with which the message begins, once it is known.
+    operation: Option<String>,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), named: false }
+        Error { kind, message: message.into(), operation: None }
     }
     pub fn shape(message: impl Into<String>) -> Self {
         Self::new(Kind::Shape, message)
@@ -67,11 +67,19 @@ impl Error {
 
     /// Puts the operation's name in front; the innermost caller that knows the name wins.
     pub fn of(mut self, operation: &str) -> Self {
-        if !self.named {
+        if self.operation.is_none() {
             self.message = format!("{operation}: {}", self.message);
-            self.named = true;
+            self.operation = Some(operation.to_string());
         }
         self
+    }
+
+    /// Names the operation that the user called, where one of its own steps is named.
+    pub fn instead_of(mut self, operation: &str) -> Self {
+        if let Some(inner) = self.operation.take() {
+            self.message.replace_range(..inner.len() + 2, "");
+        }
+        self.of(operation)
     }
 }
 

@@ -44,3 +44,14 @@ export async function same(
   expect(actual.length).toBe(expected.length);
   for (const [i, e] of expected.entries()) await expect(actual[i]!).toBeAllclose(e, tolerance);
 }
+
+/** As `same`, for random inputs of these shapes, all of which want gradients. */
+export async function compare(
+  program: Program,
+  shapes: readonly (readonly number[])[],
+  tolerance = CLOSE,
+): Promise<void> {
+  const inputs = shapes.map((shape, i) => random(shape, { seed: i + 1, lo: -1, hi: 1.5 }));
+  inputs.forEach((input) => input.requiresGrad_());
+  await same(program, inputs, tolerance);
+}

@@ -269,7 +269,7 @@ fn ordered(op: &dyn Op, t: &Tensor) -> Result<Tensor> {
     if op.strided() || (t.is_contiguous() && t.layout().offset.is_multiple_of(memory::ALIGNMENT)) {
         return Ok(t.clone());
     }
-    crate::tape::apply(crate::ops::copy::Clone, &[t])
+    crate::tape::apply(crate::ops::copy::Clone, &[t]).map_err(|error| error.instead_of(op.name()))
 }
 
 /// The memory of a tensor: its elements, or its whole storage.

@@ -45,15 +45,16 @@ impl Op for Linear {
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let mut gradients = vec![None; ctx.inputs()];
-        if ctx.needs(0) {
-            gradients[0] = Some(multiply(dy, &ctx.input(1)?)?);
-        }
         let bias = ctx.inputs() > 2 && ctx.needs(2);
         if ctx.needs(1) {
             let sums = apply_all(Rc::new(GradWeight { bias }), &[&ctx.input(0)?, dy])?;
             gradients.splice(1..=sums.len(), sums.into_iter().map(Some));
         } else if bias {
             gradients[2] = Some(reduce::sum_dims(dy, &[0], false)?);
+        }
+        // Last, so that on the GPU the gradient of an activation in front can become part of it.
+        if ctx.needs(0) {
+            gradients[0] = Some(multiply(dy, &ctx.input(1)?)?);
         }
         Ok(gradients)
     }

@@ -97,10 +97,6 @@ impl Op for Conv2d {
 
     fn backward(&self, ctx: &Context, dy: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let mut gradients = vec![None; ctx.inputs()];
-        if ctx.needs(0) {
-            let op = GradInput { conv: *self, shape: ctx.meta(0).shape.clone() };
-            gradients[0] = Some(apply(op, &[dy, &ctx.input(1)?])?);
-        }
         let bias = ctx.inputs() > 2 && ctx.needs(2);
         if ctx.needs(1) {
             let op = GradWeight { conv: *self, shape: ctx.meta(1).shape.clone(), bias };
@@ -108,6 +104,11 @@ impl Op for Conv2d {
             gradients.splice(1..=sums.len(), sums.into_iter().map(Some));
         } else if bias {
             gradients[2] = Some(reduce::sum_dims(dy, &[0, 2, 3], false)?);
+        }
+        // Last, so that on the GPU the gradient of an activation in front can become part of it.
+        if ctx.needs(0) {
+            let op = GradInput { conv: *self, shape: ctx.meta(0).shape.clone() };
+            gradients[0] = Some(apply(op, &[dy, &ctx.input(1)?])?);
         }
         Ok(gradients)
     }
