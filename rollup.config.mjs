@@ -68,7 +68,9 @@ function core(out) {
         optimize: { rustc: false },
         extraArgs: {
           wasmBindgen: ["--remove-name-section", "--remove-producers-section"],
-          wasmOpt: ["-O3", "--strip-target-features"],
+          // The first kilobyte is the end of the stack: no address computed from a pointer falls into it, so that
+          // constants added to pointers can become offsets of loads and stores.
+          wasmOpt: ["-O3", "--low-memory-unused", "--strip-target-features"],
         },
       }),
     ],

@@ -30,6 +30,20 @@ mod lanes {
         pub fn add_product(self, a: Self, b: Self) -> Self {
             F32x4(f32x4_add(self.0, f32x4_mul(a.0, b.0)))
         }
+        /// Rows to columns.
+        #[inline(always)]
+        pub fn transpose([a, b, c, d]: [Self; 4]) -> [Self; 4] {
+            let (ab_low, ab_high) =
+                (i32x4_shuffle::<0, 4, 1, 5>(a.0, b.0), i32x4_shuffle::<2, 6, 3, 7>(a.0, b.0));
+            let (cd_low, cd_high) =
+                (i32x4_shuffle::<0, 4, 1, 5>(c.0, d.0), i32x4_shuffle::<2, 6, 3, 7>(c.0, d.0));
+            [
+                F32x4(i64x2_shuffle::<0, 2>(ab_low, cd_low)),
+                F32x4(i64x2_shuffle::<1, 3>(ab_low, cd_low)),
+                F32x4(i64x2_shuffle::<0, 2>(ab_high, cd_high)),
+                F32x4(i64x2_shuffle::<1, 3>(ab_high, cd_high)),
+            ]
+        }
         /// # Safety
         /// Four elements must lie at `p`.
         #[inline(always)]
@@ -73,6 +87,11 @@ mod lanes {
         #[inline(always)]
         pub fn add_product(self, a: Self, b: Self) -> Self {
             F32x4(std::array::from_fn(|i| self.0[i] + a.0[i] * b.0[i]))
+        }
+        /// Rows to columns.
+        #[inline(always)]
+        pub fn transpose(rows: [Self; 4]) -> [Self; 4] {
+            std::array::from_fn(|i| F32x4(rows.map(|row| row.0[i])))
         }
         /// # Safety
         /// Four elements must lie at `p`.

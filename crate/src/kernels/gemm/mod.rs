@@ -3,21 +3,27 @@
 //! `C[m, n] = A[m, k] B[k, n]`. A is packed once into panels of up to `MR` rows, B block by block into panels of `NR`
 //! columns; the micro-kernel keeps an `MR x NR` tile of C in registers while it runs along k. The blocking is that of
 //! Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
+mod dot;
+mod pack;
+mod tile;
+
 use std::cell::RefCell;
 
-use super::simd::F32x4;
+use self::dot::dot_rows;
+use self::pack::pack_left;
+use self::tile::Tile;
 use crate::error::{Error, Result};
 
 /// Rows of the register tile. Taller or wider ones spill in V8, which has 15 registers for vectors on x86.
 const MR: usize = 4;
 /// Columns of the register tile: two vectors.
 pub const NR: usize = 8;
-/// Block of k: a panel of B (8 KiB) stays in the first-level cache.
-const KC: usize = 256;
-/// Block of m: a block of A (MC x KC, 96 KiB) stays in the second-level cache.
-const MC: usize = 96;
-/// Block of n.
-const NC: usize = 512;
+/// Block of k: a panel of B (16 KiB) stays in the first-level cache.
+const KC: usize = 512;
+/// Block of m: a block of A (MC x KC, 128 KiB) stays in the second-level cache.
+const MC: usize = 64;
+/// Block of n: a block of B (KC x NC, 512 KiB) stays there as well.
+const NC: usize = 256;
 
 /// A matrix in a slice: element (i, j) lies at `i * row + j * column`.
 #[derive(Clone, Copy)]
@@ -43,26 +49,6 @@ pub trait Right {
     /// Writes rows `k0..k0 + kc` of columns `j0..j0 + width` to `panel`, `NR` elements a row.
     /// What lies beyond `width` is multiplied but not used.
     fn pack(&self, k0: usize, kc: usize, j0: usize, width: usize, panel: &mut [f32]);
-}
-
-impl Right for Matrix<'_> {
-    fn pack(&self, k0: usize, kc: usize, j0: usize, width: usize, panel: &mut [f32]) {
-        if self.column == 1 {
-            for (k, row) in panel.chunks_exact_mut(NR).take(kc).enumerate() {
-                let start = (k0 + k) * self.row + j0;
-                row[..width].copy_from_slice(&self.data[start..start + width]);
-            }
-            return;
-        }
-        // All columns side by side: the panel is written in order.
-        let columns: [&[f32]; NR] =
-            std::array::from_fn(|j| &self.data[k0 * self.row + (j0 + j.min(width - 1)) * self.column..]);
-        for (k, row) in panel.chunks_exact_mut(NR).take(kc).enumerate() {
-            for (value, column) in row.iter_mut().zip(columns) {
-                *value = column[k * self.row];
-            }
-        }
-    }
 }
 
 /// Up to this many rows a product of rows with rows is taken as dot products.
@@ -111,12 +97,9 @@ pub fn gemm(
 /// Packs A and gives it to `f`, for one or many products.
 pub fn with_left<R>(m: usize, k: usize, a: Matrix, f: impl FnOnce(&mut Left) -> R) -> Result<R> {
     let (mut data, mut panels) = (LEFT.with(RefCell::take), RIGHT.with(RefCell::take));
-    data.clear();
-    reserve(&mut data, m.saturating_mul(k))?;
+    grow(&mut data, m.saturating_mul(k))?;
+    grow(&mut panels, NC * KC)?;
     pack_left(m, k, a, &mut data);
-    let missing = (NC * KC).saturating_sub(panels.len());
-    reserve(&mut panels, missing)?;
-    panels.resize(panels.len() + missing, 0.0);
     let mut left = Left { m, k, data, panels };
     let result = f(&mut left);
     LEFT.with(|scratch| scratch.replace(left.data));
@@ -124,10 +107,13 @@ pub fn with_left<R>(m: usize, k: usize, a: Matrix, f: impl FnOnce(&mut Left) -> 
     Ok(result)
 }
 
-/// Room for more elements, or an error: a failed allocation must not end the program.
-fn reserve(memory: &mut Vec<f32>, more: usize) -> Result<()> {
-    let failed = |_| Error::memory(format!("out of memory: packing space for {more} elements"));
-    memory.try_reserve_exact(more).map_err(failed)
+/// At least `len` elements, or an error: a failed allocation must not end the program.
+fn grow(memory: &mut Vec<f32>, len: usize) -> Result<()> {
+    let missing = len.saturating_sub(memory.len());
+    let failed = |_| Error::memory(format!("out of memory: packing space for {len} elements"));
+    memory.try_reserve_exact(missing).map_err(failed)?;
+    memory.resize(memory.len() + missing, 0.0);
+    Ok(())
 }
 
 /// A packed left factor: for each block of k, panels of up to MR rows, each `[k][rows]`.
@@ -137,25 +123,6 @@ pub struct Left {
     data: Vec<f32>,
     /// Where blocks of the right factor are packed.
     panels: Vec<f32>,
-}
-
-fn pack_left(m: usize, k: usize, a: Matrix, data: &mut Vec<f32>) {
-    for k0 in (0..k).step_by(KC) {
-        let kc = KC.min(k - k0);
-        for i0 in (0..m).step_by(MR) {
-            let rows = MR.min(m - i0);
-            if a.row == 1 {
-                for p in k0..k0 + kc {
-                    let start = p * a.column + i0;
-                    data.extend_from_slice(&a.data[start..start + rows]);
-                }
-            } else {
-                for p in k0..k0 + kc {
-                    data.extend((i0..i0 + rows).map(|i| a.data[i * a.row + p * a.column]));
-                }
-            }
-        }
-    }
 }
 
 impl Left {
@@ -229,125 +196,6 @@ fn initialize(m: usize, n: usize, c: &mut [f32], ldc: usize, start: Start) {
     }
 }
 
-/// A tile of C in registers.
-struct Tile<'a> {
-    row: usize,
-    column: usize,
-    width: usize,
-    ldc: usize,
-    start: Start<'a>,
-}
-
-impl Tile<'_> {
-    #[inline(always)]
-    fn run<const ROWS: usize>(&self, kc: usize, left: &[f32], right: &[f32], c: &mut [f32]) {
-        assert!(left.len() >= kc * ROWS && right.len() >= kc * NR);
-        let at = self.row * self.ldc + self.column;
-        let whole = self.width == NR;
-        if whole {
-            assert!(c.len() >= at + (ROWS - 1) * self.ldc + NR);
-        }
-        let mut sum = [[F32x4::splat(0.0); 2]; ROWS];
-        for (i, sum) in sum.iter_mut().enumerate() {
-            *sum = match self.start {
-                Start::Zero => [F32x4::splat(0.0); 2],
-                Start::RowBias(bias) => [F32x4::splat(bias[self.row + i]); 2],
-                Start::ColumnBias(bias) => two(&bias[self.column..self.column + self.width]),
-                Start::C => {
-                    let from = at + i * self.ldc;
-                    two(&c[from..from + self.width])
-                }
-            };
-        }
-        let (mut a, mut b) = (left.as_ptr(), right.as_ptr());
-        // SAFETY: the assertion above bounds every read; both pointers end one past their panels.
-        unsafe {
-            for _ in 0..kc {
-                let b0 = F32x4::load(b);
-                let b1 = F32x4::load(b.add(4));
-                for (i, sum) in sum.iter_mut().enumerate() {
-                    let x = F32x4::load_splat(a.add(i));
-                    sum[0] = sum[0].add_product(x, b0);
-                    sum[1] = sum[1].add_product(x, b1);
-                }
-                a = a.add(ROWS);
-                b = b.add(NR);
-            }
-        }
-        for (i, sum) in sum.iter().enumerate() {
-            let from = at + i * self.ldc;
-            if whole {
-                // SAFETY: asserted above.
-                unsafe {
-                    sum[0].store(c.as_mut_ptr().add(from));
-                    sum[1].store(c.as_mut_ptr().add(from + 4));
-                }
-            } else {
-                let row = [sum[0].to_array(), sum[1].to_array()];
-                c[from..from + self.width].copy_from_slice(&row.as_flattened()[..self.width]);
-            }
-        }
-    }
-}
-
-/// Up to eight elements as two vectors.
-#[inline(always)]
-fn two(x: &[f32]) -> [F32x4; 2] {
-    let mut row = [0.0; NR];
-    row[..x.len()].copy_from_slice(x);
-    [F32x4::from_array([row[0], row[1], row[2], row[3]]), F32x4::from_array([row[4], row[5], row[6], row[7]])]
-}
-
-/// `C[i, j] = a_i . b_j` for few rows of A and rows of B that lie in order: packing B would cost more than the product.
-#[allow(clippy::too_many_arguments)] // as gemm
-fn dot_rows(m: usize, n: usize, k: usize, a: Matrix, b: Matrix, c: &mut [f32], ldc: usize, start: Start) {
-    let row = |x: &Matrix<'_>, i: usize, last: usize| {
-        let start = i.min(last) * x.row;
-        start..start + k
-    };
-    for j in (0..n).step_by(2) {
-        let y: [&[f32]; 2] = std::array::from_fn(|s| &b.data[row(&b, j + s, n - 1)]);
-        for i in (0..m).step_by(4) {
-            let x: [&[f32]; 4] = std::array::from_fn(|r| &a.data[row(&a, i + r, m - 1)]);
-            let sums = dot_tile(x, y);
-            for (r, sums) in sums.iter().enumerate().take(m - i) {
-                for (s, sum) in sums.iter().enumerate().take(n - j) {
-                    let at = (i + r) * ldc + j + s;
-                    c[at] = sum
-                        + match start {
-                            Start::Zero => 0.0,
-                            Start::C => c[at],
-                            Start::RowBias(bias) => bias[i + r],
-                            Start::ColumnBias(bias) => bias[j + s],
-                        };
-                }
-            }
-        }
-    }
-}
-
-/// The dot products of four vectors with two.
-fn dot_tile(x: [&[f32]; 4], y: [&[f32]; 2]) -> [[f32; 2]; 4] {
-    let k = y[0].len();
-    assert!(x.iter().chain(&y).all(|v| v.len() == k));
-    let mut sum = [[F32x4::splat(0.0); 2]; 4];
-    let whole = k - k % 4;
-    // SAFETY: all slices have k elements.
-    unsafe {
-        for p in (0..whole).step_by(4) {
-            let y0 = F32x4::load(y[0].as_ptr().add(p));
-            let y1 = F32x4::load(y[1].as_ptr().add(p));
-            for (sum, x) in sum.iter_mut().zip(&x) {
-                let x = F32x4::load(x.as_ptr().add(p));
-                sum[0] = sum[0].add_product(x, y0);
-                sum[1] = sum[1].add_product(x, y1);
-            }
-        }
-    }
-    let rest = |x: &[f32], y: &[f32]| -> f32 { x[whole..].iter().zip(&y[whole..]).map(|(x, y)| x * y).sum() };
-    std::array::from_fn(|i| std::array::from_fn(|j| sum[i][j].sum() + rest(x[i], y[j])))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,8 +214,8 @@ mod tests {
     #[test]
     fn agrees_with_plain_loops_at_tile_edges() {
         for m in [1, 2, 5, 6, 7, 12, 13, 97] {
-            for n in [1, 3, 7, 8, 9, 16, 33, 520] {
-                for k in [0, 1, 3, 15, 16, 17, 255, 257, 600] {
+            for n in [1, 3, 7, 8, 9, 16, 33, 264] {
+                for k in [0, 1, 3, 15, 16, 17, 511, 513, 600] {
                     let (a, b) = (values(m * k, 1), values(k * n, 2));
                     for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
                         let a = if ta { Matrix::rows(&a, m).transposed() } else { Matrix::rows(&a, k) };
