@@ -30,6 +30,11 @@ mod lanes {
         pub fn add_product(self, a: Self, b: Self) -> Self {
             F32x4(f32x4_add(self.0, f32x4_mul(a.0, b.0)))
         }
+        /// The bits that are set in both.
+        #[inline(always)]
+        pub fn and(self, mask: Self) -> Self {
+            F32x4(v128_and(self.0, mask.0))
+        }
         /// Rows to columns.
         #[inline(always)]
         pub fn transpose([a, b, c, d]: [Self; 4]) -> [Self; 4] {
@@ -87,6 +92,11 @@ mod lanes {
         #[inline(always)]
         pub fn add_product(self, a: Self, b: Self) -> Self {
             F32x4(std::array::from_fn(|i| self.0[i] + a.0[i] * b.0[i]))
+        }
+        /// The bits that are set in both.
+        #[inline(always)]
+        pub fn and(self, mask: Self) -> Self {
+            F32x4(std::array::from_fn(|i| f32::from_bits(self.0[i].to_bits() & mask.0[i].to_bits())))
         }
         /// Rows to columns.
         #[inline(always)]

@@ -11,6 +11,7 @@ use std::cell::RefCell;
 
 use self::dot::dot_rows;
 use self::pack::pack_left;
+pub use self::pack::pack_rows;
 use self::tile::Tile;
 use crate::error::{Error, Result};
 

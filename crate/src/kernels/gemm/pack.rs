@@ -40,7 +40,7 @@ pub fn pack_left(m: usize, k: usize, a: Matrix, mut packed: &mut [f32]) {
 }
 
 /// Rows from `i0` of A, from column `k0` for as long as `panel` has room: `[k][rows]`, at most `MR` rows.
-fn pack_rows(rows: usize, k0: usize, i0: usize, a: Matrix, panel: &mut [f32]) {
+pub fn pack_rows(rows: usize, k0: usize, i0: usize, a: Matrix, panel: &mut [f32]) {
     if rows == MR && a.row == 1 {
         for (k, target) in panel.chunks_exact_mut(MR).enumerate() {
             let start = (k0 + k) * a.column + i0;
