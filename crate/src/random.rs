@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::f64::consts::PI;
 
 use crate::error::{Error, Result};
+use crate::kernels::functions::{ln, sin_cos};
 use crate::tensor::{DType, Meta, Tensor};
 
 /// What PyTorch's generators start from before `manual_seed`.
@@ -275,9 +276,8 @@ fn temper(word: u32) -> u32 {
 fn box_muller(block: &mut [f32], mean: f32, std: f32) {
     let (first, second) = block.split_at_mut(8);
     for (a, b) in first.iter_mut().zip(second) {
-        let radius = (-2.0 * (1.0 - *a).ln()).sqrt();
-        let theta = 2.0 * std::f32::consts::PI * *b;
-        let (sin, cos) = theta.sin_cos();
+        let radius = (-2.0 * ln(1.0 - *a)).sqrt();
+        let (sin, cos) = sin_cos(2.0 * std::f32::consts::PI * *b);
         *a = radius * cos * std + mean;
         *b = radius * sin * std + mean;
     }

@@ -57,6 +57,9 @@ struct Row {
 /// The functions that rows use, under WGSL's names, so that a row can mean the same in both languages.
 /// NaN stays NaN in all of them but `sign`, where PyTorch gives 0.
 pub mod wgsl {
+    pub use crate::kernels::exp::{exp, expm1, sigmoid, tanh};
+    pub use crate::kernels::functions::{erf, ln as log, ln_1p as log1p};
+
     pub fn select(f: f32, t: f32, condition: bool) -> f32 {
         if condition {
             t
@@ -67,14 +70,8 @@ pub mod wgsl {
     pub fn abs(x: f32) -> f32 {
         x.abs()
     }
-    pub fn exp(x: f32) -> f32 {
-        x.exp()
-    }
     pub fn exp2(x: f32) -> f32 {
         x.exp2()
-    }
-    pub fn log(x: f32) -> f32 {
-        x.ln()
     }
     pub fn log2(x: f32) -> f32 {
         x.log2()
@@ -90,9 +87,6 @@ pub mod wgsl {
     }
     pub fn tan(x: f32) -> f32 {
         x.tan()
-    }
-    pub fn tanh(x: f32) -> f32 {
-        x.tanh()
     }
     pub fn pow(x: f32, y: f32) -> f32 {
         x.powf(y)
@@ -122,20 +116,9 @@ pub mod wgsl {
         (x > low || low == f32::NEG_INFINITY) && (x < high || high == f32::INFINITY)
     }
     // Not in WGSL: helpers that its prelude would define as well.
-    pub fn expm1(x: f32) -> f32 {
-        x.exp_m1()
-    }
-    pub fn log1p(x: f32) -> f32 {
-        x.ln_1p()
-    }
-    pub fn erf(x: f32) -> f32 {
-        libm::erff(x)
-    }
-    pub fn sigmoid(x: f32) -> f32 {
-        1.0 / (1.0 + (-x).exp())
-    }
+    #[inline(always)] // a call would keep its loop from becoming SIMD
     pub fn softplus(x: f32) -> f32 {
-        select(log1p(exp(x)), x, x > 20.0)
+        log1p(exp(-abs(x))) + select(x, 0.0, x < 0.0)
     }
     pub fn gelu_tanh_grad(x: f32, dy: f32) -> f32 {
         let t = tanh(super::GELU_SCALE * (x + super::GELU_CUBIC * x * x * x));
