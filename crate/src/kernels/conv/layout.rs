@@ -1,10 +1,27 @@
 //! How convolution lays images out: padded, and dealt out to the phases of the stride.
 use super::ConvDims;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::gemm::NR;
 use crate::kernels::simd::F32x4;
 use crate::shape::Window;
 use crate::storage::scratch;
+
+/// Positions of an image that are consecutive in a phase.
+#[derive(Clone, Copy)]
+struct Run {
+    /// The first position in the image.
+    first: usize,
+    /// Where it is laid out, from the start of a channel.
+    start: usize,
+    count: usize,
+}
+
+fn room_for_runs(count: usize) -> Result<Vec<Run>> {
+    let mut runs = vec![];
+    let failed = |_| Error::memory(format!("out of memory: the layout of {count} rows or columns"));
+    runs.try_reserve_exact(count).map_err(failed)?;
+    Ok(runs)
+}
 
 /// One axis of a padded image whose positions are dealt out to `stride` phases.
 ///
@@ -35,6 +52,33 @@ impl Axis {
         let (phase, at) = (i % self.stride, i / self.stride);
         (at < self.phase).then_some((phase, at))
     }
+
+    /// Every position that is not cropped away, for itself.
+    fn singles(&self, phase_step: usize, step: usize) -> Result<Vec<Run>> {
+        let mut runs = room_for_runs(self.size)?;
+        for first in 0..self.size {
+            if let Some((phase, at)) = self.place(first) {
+                runs.push(Run { first, start: phase * phase_step + at * step, count: 1 });
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The same positions, those of a phase together.
+    fn runs(&self, phase_step: usize) -> Result<Vec<Run>> {
+        let mut runs = room_for_runs(self.stride.min(self.size))?;
+        for phase in 0..self.stride.min(self.size) {
+            // The first position of this phase that is not cropped away.
+            let cropped =
+                usize::try_from(-self.before).unwrap_or(0).saturating_sub(phase).div_ceil(self.stride);
+            let first = phase + cropped * self.stride;
+            if let Some((phase, at)) = self.place(first).filter(|_| first < self.size) {
+                let count = (self.size - first).div_ceil(self.stride).min(self.phase - at);
+                runs.push(Run { first, start: phase * phase_step + at, count });
+            }
+        }
+        Ok(runs)
+    }
 }
 
 /// How an image of several channels lies in memory as padded phases, and where the taps of a window read.
@@ -42,6 +86,9 @@ pub struct Layout {
     rows: Axis,
     pub columns: Axis,
     channels: usize,
+    /// Rows of an image, one by one, and runs along a row.
+    row_runs: Vec<Run>,
+    column_runs: Vec<Run>,
     /// Offset of each (channel, tap) from a window's first element.
     pub offsets: Vec<usize>,
     pub h_out: usize,
@@ -76,7 +123,8 @@ impl Layout {
                 }
             }
         }
-        Ok(Layout { rows: y, columns: x, channels, offsets, h_out, w_out })
+        let (row_runs, column_runs) = (y.singles(x.stride * plane, x.phase)?, x.runs(plane)?);
+        Ok(Layout { rows: y, columns: x, channels, row_runs, column_runs, offsets, h_out, w_out })
     }
 
     /// Elements of a laid out image, with room behind for vectors that read past a row.
@@ -99,22 +147,14 @@ impl Layout {
         (length, (0..runs).map(move |y| (y * length, y * step)))
     }
 
-    /// Calls `row(image range, laid out start, step of the image)` for every run of an image row in a phase.
+    /// Calls `run(image start, laid out start, step of the image, count)` for every run of an image row in a phase.
     fn runs(&self, mut run: impl FnMut(usize, usize, usize, usize)) {
-        let plane = self.rows.phase * self.columns.phase;
-        let x = self.columns;
+        let channel = self.rows.stride * self.columns.stride * self.rows.phase * self.columns.phase;
         for c in 0..self.channels {
-            for iy in 0..self.rows.size {
-                let Some((py, y)) = self.rows.place(iy) else { continue };
-                for first in 0..x.stride.min(x.size) {
-                    // The first image column of this phase that is not cropped away.
-                    let cropped =
-                        usize::try_from(-x.before).unwrap_or(0).saturating_sub(first).div_ceil(x.stride);
-                    let ix = first + cropped * x.stride;
-                    let Some((px, at)) = x.place(ix).filter(|_| ix < x.size) else { continue };
-                    let count = (x.size - ix).div_ceil(x.stride).min(x.phase - at);
-                    let start = ((c * self.rows.stride + py) * x.stride + px) * plane + y * x.phase + at;
-                    run((c * self.rows.size + iy) * x.size + ix, start, x.stride, count);
+            for row in &self.row_runs {
+                for column in &self.column_runs {
+                    let image = (c * self.rows.size + row.first) * self.columns.size + column.first;
+                    run(image, c * channel + row.start + column.start, self.columns.stride, column.count);
                 }
             }
         }
