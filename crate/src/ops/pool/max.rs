@@ -91,9 +91,10 @@ fn halve(pooling: &Pooling, x: &[f32], out: &mut [f32], indices: &mut [i32]) {
         for (j, ((best, index), (upper, lower))) in out.iter_mut().zip(indices).zip(windows).enumerate() {
             let (mut max, mut at) = (upper[0], 0);
             for (v, offset) in [(upper[1], 1), (lower[0], width as i32), (lower[1], width as i32 + 1)] {
-                let wins = (v > max) | v.is_nan();
-                max = if wins { v } else { max };
-                at = if wins { offset } else { at };
+                // As in `take_larger`.
+                let wins = (((v > max) | v.is_nan()) as u32).wrapping_neg();
+                max = f32::from_bits((v.to_bits() & wins) | (max.to_bits() & !wins));
+                at = (offset & wins as i32) | (at & !wins as i32);
             }
             *best = max;
             *index = start + 2 * j as i32 + at;
