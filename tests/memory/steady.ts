@@ -2,10 +2,11 @@
 import { expect } from "vitest";
 import { type Device, memoryStats, resetPeakMemory, type Tensor, tensor } from "torchlet";
 import { DataLoader, TensorDataset } from "torchlet/data";
-import { fill, filled } from "../golden/golden.js";
+import { device } from "../device.js";
+import { fill } from "../golden/golden.js";
 
-/** The devices that the loops run on. */
-export const DEVICES: readonly Device[] = ["cpu"];
+/** The device that the loops run on. */
+export const DEVICES: readonly Device[] = [device];
 
 const STEPS = 3000;
 const WARM = 50;
@@ -16,7 +17,8 @@ export async function* batches(
   device: Device,
   batchSize: number,
 ): AsyncGenerator<[inputs: Tensor, labels: Tensor], void, undefined> {
-  const images = filled(1, [64, 3, 32, 32], 0, 1);
+  // As a dataset has them: on the CPU.
+  const images = tensor(fill(1, 64 * 3 * 32 * 32, 0, 1), { shape: [64, 3, 32, 32] });
   const labels = tensor(Int32Array.from(fill(2, 64, 0, 10), Math.floor));
   const loader = new DataLoader(new TensorDataset(images, labels), { batchSize, shuffle: true });
   for (;;) {
@@ -27,15 +29,15 @@ export async function* batches(
 /** The largest sizes of a loop's memory in bytes, before and after it should be in a steady state. */
 export class MemoryWatch {
   #step = 0;
-  readonly #peaks: { live: number; wasm: number }[] = [];
+  readonly #peaks: { live: number; gpu: number; wasm: number }[] = [];
 
   /** Call this at the end of every step; it tells whether there have been 3,000. */
   step(): boolean {
     this.#step++;
     if (this.#step === WARM) resetPeakMemory();
     if (this.#step !== STEADY && this.#step !== STEPS) return false;
-    const { peakBytes, wasmBytes } = memoryStats();
-    this.#peaks.push({ live: peakBytes, wasm: wasmBytes });
+    const { peakBytes, gpuPeakBytes, wasmBytes } = memoryStats();
+    this.#peaks.push({ live: peakBytes, gpu: gpuPeakBytes, wasm: wasmBytes });
     resetPeakMemory();
     return this.#step === STEPS;
   }
@@ -45,6 +47,7 @@ export class MemoryWatch {
     const [before, after] = this.#peaks;
     expect(this.#step).toBe(STEPS);
     expect(after!.live, "live bytes").toBeLessThanOrEqual(before!.live);
+    expect(after!.gpu, "live bytes on the GPU").toBeLessThanOrEqual(before!.gpu);
     expect(after!.wasm, "WASM memory").toBeLessThanOrEqual(before!.wasm);
   }
 }

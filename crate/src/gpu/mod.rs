@@ -28,6 +28,7 @@ use queue::{Encoded, Queue};
 
 use crate::error::{Error, Kind, Result};
 use crate::op::{GpuInput, Op};
+use crate::shape::checked_numel;
 use crate::storage::MemoryStats;
 use crate::tape::no_grad;
 use crate::tensor::{Meta, Tensor};
@@ -246,7 +247,7 @@ pub fn run(op: &dyn Op, x: &[&Tensor], outputs: &[Meta]) -> Result<Vec<Tensor>> 
     let inputs = no_grad(|| x.iter().map(|t| ordered(op, t)).collect::<Result<Vec<_>>>())?;
     let tensors = outputs
         .iter()
-        .map(|meta| Tensor::on_gpu(meta, allocate(meta.numel(), op.name())?))
+        .map(|meta| Tensor::on_gpu(meta, allocate(checked_numel(&meta.shape)?, op.name())?))
         .collect::<Result<Vec<_>>>()?;
     // Nothing to compute, and no binding may be empty.
     if outputs.iter().all(|meta| meta.numel() == 0) {

@@ -9,6 +9,10 @@ use crate::kernels::gemm::{with_left, Matrix, Start};
 pub fn conv2d(d: &ConvDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) -> Result<()> {
     let (cg, og) = d.group();
     let (taps, positions) = (cg * d.taps(), d.positions());
+    if taps == 0 {
+        fill_with_bias(d, bias, y);
+        return Ok(());
+    }
     let layout = Layout::of(d)?;
     for g in 0..d.groups {
         let filters = &weight[g * og * taps..(g + 1) * og * taps];
@@ -26,4 +30,11 @@ pub fn conv2d(d: &ConvDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: 
         }
     }
     Ok(())
+}
+
+/// What is left of a convolution without input channels.
+fn fill_with_bias(d: &ConvDims, bias: Option<&[f32]>, y: &mut [f32]) {
+    for (i, plane) in y.chunks_exact_mut(d.positions().max(1)).enumerate() {
+        plane.fill(bias.map_or(0.0, |bias| bias[i % d.o]));
+    }
 }

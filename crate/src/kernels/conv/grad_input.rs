@@ -9,6 +9,10 @@ use crate::storage::scratch;
 
 /// `dx[n, c, h, w]` from `dy[n, o, h_out, w_out]` and the weight.
 pub fn conv2d_grad_input(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<()> {
+    if dy.is_empty() || dx.is_empty() {
+        dx.fill(0.0);
+        return Ok(());
+    }
     if d.is_pointwise() {
         grad_input_pointwise(d, dy, weight, dx)
     } else if d.rows.stride == 1 && d.columns.stride == 1 {

@@ -165,6 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn agrees_where_something_is_missing() {
+        for (n, c, o) in [(0, 2, 3), (2, 0, 3), (2, 2, 0)] {
+            for (kernel, stride) in [(1, 1), (3, 1), (3, 2)] {
+                let side = window(kernel, stride, 0, 1);
+                let out = side.output(7, false).unwrap();
+                let (h, w, h_out, w_out) = (7, 7, out, out);
+                check(&ConvDims { n, c, h, w, o, rows: side, columns: side, groups: 1, h_out, w_out });
+            }
+        }
+    }
+
+    #[test]
     fn agrees_beyond_one_batch_and_one_span() {
         for (n, size, c, o) in [(7, 14, 2, 3), (2, 43, 1, 4), (2, 72, 4, 5)] {
             let side = window(3, 1, 1, 1);
