@@ -78,8 +78,9 @@ function filled(
   const given = fill(operation, options, { ...DEFAULTS, ...defaults });
   const dtypeNumber = dtypeCode(operation, given.dtype);
   const shape = pack(operation, size);
-  const handle = naming(operation, () => raw.full(shape, value, dtypeNumber));
-  return finish(operation, handle, { requiresGrad: given.requiresGrad, device: given.device });
+  const onGpu = given.device === "webgpu";
+  const handle = naming(operation, () => raw.full(shape, value, dtypeNumber, onGpu));
+  return finish(operation, handle, { requiresGrad: given.requiresGrad });
 }
 
 /** A tensor of zeros. */

@@ -164,7 +164,7 @@ export interface Raw {
   fromF32(data: Float32Array, shape: Float64Array): number;
   fromI32(data: Int32Array, shape: Float64Array): number;
   fromBool(data: Uint8Array, shape: Float64Array): number;
-  full(shape: Float64Array, value: number, dtype: number): number;
+  full(shape: Float64Array, value: number, dtype: number, onGpu?: boolean): number;
   free(handle: number): void;
   alias(handle: number): number;
 

@@ -3,7 +3,7 @@ import { describe } from "../check.js";
 import { dtypeCode } from "../dtype.js";
 import { ArgumentError } from "../errors.js";
 import { raw } from "../raw.js";
-import { apply, Tensor } from "../tensor.js";
+import { apply, handleOf, Tensor } from "../tensor.js";
 import { dimOption, type DimOptions } from "./arguments.js";
 
 /** Join tensors along a dimension that they have. */
@@ -25,12 +25,15 @@ function list(operation: string, tensors: readonly Tensor[]): readonly Tensor[] 
 
 /** Take elements of `x` where `condition` is true and of `other` elsewhere. */
 export function where(condition: Tensor, x: Tensor | number, other: Tensor | number): Tensor {
+  handleOf("where", condition);
+  const onGpu = condition.device === "webgpu";
   const scalars: Tensor[] = [];
   // A number takes the dtype of the tensor beside it.
   const operand = (value: Tensor | number, beside: Tensor | number): Tensor => {
     if (typeof value !== "number") return value;
     const dtype = beside instanceof Tensor && Number.isInteger(value) ? beside.dtype : "float32";
-    scalars.push(new Tensor(raw.full(new Float64Array(), value, dtypeCode("where", dtype))));
+    const code = dtypeCode("where", dtype);
+    scalars.push(new Tensor(raw.full(new Float64Array(), value, code, onGpu)));
     return scalars.at(-1)!;
   };
   try {

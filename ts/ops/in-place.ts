@@ -112,9 +112,14 @@ export function zero_(x: Tensor): Tensor {
   return applyInPlace("fill", x, [], [0]);
 }
 
-/** Write the elements of `source`, broadcast and converted, into x. */
+/** Write the elements of `source`, broadcast and converted, into x; from `"cpu"` to `"webgpu"` as well. */
 export function copy_(x: Tensor, source: Tensor): Tensor {
-  return applyInPlace("copy", x, [source]);
+  const [target, from] = [handleOf("copy_", x), handleOf("copy_", source)];
+  if (raw.device(from) >= raw.device(target)) return applyInPlace("copy", x, [source]);
+  return fillFrom(
+    x,
+    naming("copy_", () => raw.toGpu(from)),
+  );
 }
 
 /** Write the elements behind a new handle into x, and free the handle. */

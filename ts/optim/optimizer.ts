@@ -171,9 +171,8 @@ export abstract class Optimizer<Options extends object> {
     // Averages begin with the first step that keeps them, however many steps went before.
     if (missing.length > 0 && missing.length === averages.length) state.step = 0;
     for (const name of missing) {
-      const zeros = new Tensor(raw.full(raw.shape(param.handle), 0, 0));
-      if (param.device === "webgpu") raw.moveToGpu(zeros.handle);
-      state[name] = keep(zeros);
+      const onGpu = param.device === "webgpu";
+      state[name] = keep(new Tensor(raw.full(raw.shape(param.handle), 0, 0, onGpu)));
     }
     this.state.set(param, state);
     return state;

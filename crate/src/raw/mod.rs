@@ -11,6 +11,7 @@ use wasm_bindgen::prelude::*;
 use crate::args::shape_from;
 use crate::error::{Error, Result};
 use crate::ops::{self, Operation};
+use crate::storage::Device;
 use crate::tensor::{DType, Meta, Tensor};
 use crate::{profile, random, storage, tape};
 
@@ -151,9 +152,11 @@ fn dtype_from(code: u32) -> Result<DType> {
     DTYPES.get(code as usize).copied().ok_or_else(|| Error::dtype(format!("there is no dtype {code}")))
 }
 
+/// A tensor of one value, on the CPU unless `on_gpu`.
 #[wasm_bindgen]
-pub fn full(shape: &[f64], value: f64, dtype: u32) -> Result<Handle> {
-    Ok(give(Tensor::full(&Meta::new(shape_from(shape)?, dtype_from(dtype)?), value)?))
+pub fn full(shape: &[f64], value: f64, dtype: u32, on_gpu: Option<bool>) -> Result<Handle> {
+    let device = if on_gpu == Some(true) { Device::Gpu } else { Device::Cpu };
+    Ok(give(Tensor::full_on(device, &Meta::new(shape_from(shape)?, dtype_from(dtype)?), value)?))
 }
 
 #[wasm_bindgen]

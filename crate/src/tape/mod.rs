@@ -116,6 +116,10 @@ pub(crate) fn on_gpu(x: &[&Tensor]) -> Result<Vec<Tensor>> {
         if t.device() == Device::Gpu {
             return Ok(t.clone());
         }
+        // A number is written by a kernel: an upload would wait for what reads the buffer.
+        if t.shape().is_empty() && t.dtype() != DType::I32 {
+            return Tensor::full_on(Device::Gpu, t.meta(), t.item()?);
+        }
         let copy = apply(crate::ops::copy::Clone, &[&t.detach()])?;
         copy.storage().move_to_gpu(copy.dtype() == DType::I32, "to")?;
         Ok(copy)
