@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use common::*;
 use torchlet::gpu::{self, driver::Recorder};
-use torchlet::ops::{Operation, Sample};
+use torchlet::ops::{binary, Operation, Sample};
 use torchlet::tape::backward;
 use torchlet::tensor::{DType, Tensor};
 
@@ -61,6 +61,25 @@ fn neighbours_become_one_kernel() {
     assert!(submitted[0].1.contains("result[i] = value"));
     validate(&submitted[0].0, &submitted[0].1);
     drop((between, y));
+}
+
+#[test]
+fn either_input_of_a_sum_may_come_from_the_kernel_before() {
+    for swapped in [false, true] {
+        start();
+        let x = [floats(&[3, 5]), floats(&[3, 5])];
+        let between = unary("exp", &x[0]);
+        let y = if swapped { binary::add().of(&x[1], &between) } else { binary::add().of(&between, &x[1]) };
+        drop(between);
+        let submitted = sources();
+        assert_eq!(submitted.len(), 1);
+        let (label, source) = &submitted[0];
+        assert_eq!(label, "exp + add");
+        // What only the sum reads is not written.
+        assert!(!source.contains("result[i] = value"), "{source}");
+        validate(label, source);
+        drop(y);
+    }
 }
 
 #[test]

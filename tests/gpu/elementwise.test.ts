@@ -1,7 +1,7 @@
 /** @file Elementwise functions on the GPU over all of float32's range, as on the CPU. */
 import { describe, expect, test } from "vitest";
 import * as torchlet from "torchlet";
-import { type Tensor, tensor } from "torchlet";
+import { type Device, type Tensor, tensor } from "torchlet";
 import { device } from "../device.js";
 
 /** Both signs of magnitudes from the smallest normal number to the largest, and what is special. */
@@ -32,8 +32,9 @@ const WIDE = [
 
 /** What a GPU may flush to 0, times a number below 100. */
 const FLUSHED = 1.2e-36;
-/** Near 1 a rounding is so large, and where 1 + tanh(x) is near 0 it is all of it. */
+/** Roundings of numbers near 1: where 1 + tanh(x) or 1 - tanh(x)^2 is near 0 they are all of it. */
 const ATOL: Record<string, number> = { "gelu, tanh": 3e-7 };
+const GRADIENT_ATOL: Record<string, number> = { tanh: 3e-7, "gelu, tanh": 1e-6 };
 
 /** As close as float32's rounding asks it of a few operations. */
 function check(
@@ -150,6 +151,19 @@ describe.runIf(device === "webgpu")("float32", () => {
     const results = [tensor(WIDE), tensor(WIDE, { device })].map((x) => f(x).data());
     const [expected, actual] = await Promise.all(results);
     check(actual!, expected!, (i) => `f(${WIDE[i]})`, ATOL[name]);
+  });
+
+  test.each(Object.keys(UNARY))("gradient of %s", async (name) => {
+    const gradient = (on: Device): Tensor | null => {
+      const x = tensor(WIDE, { device: on, requiresGrad: true });
+      const y = UNARY[name]!(x);
+      if (y.requiresGrad) y.backward(torchlet.fullLike(y, 0.75));
+      return x.grad;
+    };
+    const [expected, actual] = [gradient("cpu"), gradient(device)];
+    expect(actual === null).toBe(expected === null);
+    if (!expected || !actual) return;
+    check(await actual.data(), await expected.data(), (i) => `f'(${WIDE[i]})`, GRADIENT_ATOL[name]);
   });
 
   test.each(Object.keys(BINARY))("%s of all pairs", async (name) => {
