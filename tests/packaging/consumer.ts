@@ -8,7 +8,12 @@ import { promisify } from "node:util";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const FIXTURES = path.join(import.meta.dirname, "fixtures");
 
+const INSTALL = ["--ignore-scripts", "--no-audit", "--no-fund"];
+
 const execute = promisify(execFile);
+
+/** A program that has not ended by then hangs. */
+const MOST_SECONDS = 150;
 
 export interface Consumer {
   folder: string;
@@ -16,8 +21,12 @@ export interface Consumer {
   add(...fixtures: string[]): Promise<void>;
   /** Write a file into the folder. */
   write(name: string, text: string): Promise<void>;
-  /** Run Node there; gives what it prints, rejects if it fails. */
+  /** Install a package there, as it is in npm's cache if it is. */
+  install(name: string): Promise<void>;
+  /** Run Node there; gives what it prints, rejects if it fails or does not end. */
   node(...args: string[]): Promise<string>;
+  /** The same in another environment. */
+  nodeWith(env: Record<string, string>, ...args: string[]): Promise<string>;
   /** Run the project's TypeScript there; rejects with its messages. */
   tsc(...args: string[]): Promise<void>;
   remove(): Promise<void>;
@@ -37,7 +46,7 @@ export async function installed(): Promise<Consumer> {
   const tarball = await pack(folder);
   const write: Consumer["write"] = (name, text) => writeFile(path.join(folder, name), text);
   await write("package.json", JSON.stringify({ name: "consumer", private: true, type: "module" }));
-  await npm(folder, "install", "--ignore-scripts", "--no-audit", "--no-fund", tarball);
+  await npm(folder, "install", ...INSTALL, tarball);
   await rm(tarball);
   return {
     folder,
@@ -45,7 +54,11 @@ export async function installed(): Promise<Consumer> {
     add: async (...fixtures) => {
       for (const name of fixtures) await cp(path.join(FIXTURES, name), path.join(folder, name));
     },
+    install: async (name) => {
+      await npm(folder, "install", ...INSTALL, "--prefer-offline", name);
+    },
     node: (...args) => output(folder, process.execPath, args),
+    nodeWith: (env, ...args) => output(folder, process.execPath, args, env),
     tsc: async (...args) => {
       const tsc = path.join(ROOT, "node_modules/typescript/bin/tsc");
       await output(folder, process.execPath, [tsc, ...args]);
@@ -68,9 +81,20 @@ function npm(folder: string, ...args: string[]): Promise<string> {
     : output(folder, process.execPath, [cli, ...args]);
 }
 
-async function output(folder: string, program: string, args: readonly string[]): Promise<string> {
+async function output(
+  folder: string,
+  program: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<string> {
   try {
-    const { stdout } = await execute(program, args, { cwd: folder, maxBuffer: 2 ** 26 });
+    const { stdout } = await execute(program, args, {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      maxBuffer: 2 ** 26,
+      timeout: MOST_SECONDS * 1000,
+      killSignal: "SIGKILL",
+    });
     return stdout;
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string };
