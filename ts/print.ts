@@ -42,10 +42,10 @@ function nonFinite(value: number): string {
 
 /** Choose how all shown elements are written: one notation and one width. */
 function formatter(shown: readonly number[], dtype: DType): (value: number) => string {
-  if (dtype === "bool") return (value) => (value === 0 ? "false" : "true").padStart(5);
-  if (dtype === "int32") {
-    const width = Math.max(1, ...shown.map((value) => String(value).length));
-    return (value) => String(value).padStart(width);
+  if (dtype !== "float32") {
+    const text = (value: number): string => String(dtype === "bool" ? value !== 0 : value);
+    const width = Math.max(...shown.map((value) => text(value).length));
+    return (value) => text(value).padStart(width);
   }
   const measured = shown.filter((value) => Number.isFinite(value) && value !== 0);
   const sizes = measured.map(Math.abs);
@@ -108,7 +108,7 @@ export function tensorToString(x: Tensor): string {
   const isEmpty = x.numel() === 0;
   // The elements would have to be waited for: await x.cpu() shows them.
   const hidden = !isEmpty && x.device !== "cpu";
-  if (hidden || (isEmpty && x.ndim !== 1)) suffixes.push(`size=[${x.shape.join(", ")}]`);
+  if (hidden || (isEmpty && x.ndim !== 1)) suffixes.push(`size=(${x.shape.join(", ")})`);
   if (isEmpty && x.dtype !== "float32") suffixes.push(`dtype=${x.dtype}`);
   if (x.device !== "cpu") suffixes.push(`device=${x.device}`);
   const { gradFn } = x;

@@ -5,10 +5,6 @@ import { torch } from "../on-device.js";
 import { type Case, fill, input, type Stored } from "./golden.js";
 
 type Tensor = InstanceType<typeof torch.Tensor>;
-type Program = (
-  scope: Record<string, unknown>,
-  inputs: Record<string, Tensor>,
-) => Record<string, Tensor>;
 
 const SCOPE = { torch, F: torch.functional, nn: torch.nn, noGrad: torch.noGrad };
 
@@ -17,11 +13,11 @@ const READS: Record<string, string[]> = {
   "one_hot finds the number of classes": ["oneHot", "numClasses"],
 };
 
-/** A program of a case as a function. */
-function compile(code: string, inputs: string[]): Program {
-  const names = `{ ${Object.keys(SCOPE).join(", ")} }, { ${inputs.join(", ")} }`;
+/** Run a program of a golden file on its inputs. */
+export function execute(code: string, inputs: Record<string, Tensor>): unknown {
+  const names = `{ ${Object.keys(SCOPE).join(", ")} }, { ${Object.keys(inputs).join(", ")} }`;
   // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the code is our own golden file's
-  return new Function(names, code) as Program;
+  return (new Function(names, code) as (...args: object[]) => unknown)(SCOPE, inputs);
 }
 
 /** Run every form of a case's program; throws at the first that does not do what PyTorch does. */
@@ -32,11 +28,11 @@ export async function checkCase(c: Case): Promise<void> {
 async function check(c: Case, code: string): Promise<void> {
   const inputs = Object.fromEntries(Object.entries(c.inputs).map(([k, spec]) => [k, input(spec)]));
   const hasInputs = Object.keys(inputs).length > 0;
-  const run = (): Record<string, Tensor> => compile(code, Object.keys(inputs))(SCOPE, inputs);
+  const run = (): unknown => execute(code, inputs);
   if (c.raises) return refuses(run, c.raises);
   const words = device === "webgpu" && READS[c.name];
   if (words) return refuses(run, words);
-  const outputs = run();
+  const outputs = run() as Record<string, Tensor>;
   for (const [name, expected] of Object.entries(c.outputs)) {
     const what = `${name} of: ${code}`;
     await agree(outputs[name], expected, c, what);

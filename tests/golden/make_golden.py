@@ -16,6 +16,7 @@ import files
 import functional_cases
 import inplace_cases
 import layer_cases
+import print_cases
 import random_cases
 import training
 import vision
@@ -33,6 +34,7 @@ def main():
         "autograd.json": autograd_cases,
         "inplace.json": inplace_cases,
         "random.json": random_cases,
+        "print.json": print_cases,
     }
     for path, source in tables.items():
         table = Table(HERE / path)

@@ -132,6 +132,8 @@ def js(node):
             return "undefined" if value is None else json.dumps(value)
         case ast.List() | ast.Tuple():
             return "[" + ", ".join(map(js, node.elts)) + "]"
+        case ast.Dict():
+            return "{ " + ", ".join(f"{js(k)}: {js(v)}" for k, v in zip(node.keys, node.values)) + " }"
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() | ast.Name(id="inf")):
             return "-" + js(node.operand)
         case ast.UnaryOp():

@@ -153,7 +153,7 @@ export class GELU extends Module {
   }
 
   override extraRepr(): string {
-    return `approximate=${this.approximate}`;
+    return `approximate='${this.approximate}'`;
   }
 }
 

@@ -9,6 +9,7 @@ import { raw } from "../raw.js";
 import { Tensor } from "../tensor.js";
 import { loadInto, type LoadOptions, type LoadResult, type StateDict } from "./state.js";
 import { Parameter } from "./parameter.js";
+import { tree } from "./repr.js";
 
 /** A value by the name under which a module has it; names of children's values have dots. */
 type Named<T> = [name: string, value: T];
@@ -228,13 +229,11 @@ export abstract class AnyModule extends Callable {
 
   /** The tree of modules, as PyTorch prints it. */
   override toString(): string {
-    const children = this.namedChildren().map(([name, child]) =>
-      `(${name}): ${child.toString()}`.replaceAll("\n", "\n  "),
-    );
-    const extra = this.extraRepr();
-    const lines = extra === "" ? children : [extra, ...children];
-    const body = children.length > 0 ? `\n  ${lines.join("\n  ")}\n` : extra;
-    return `${this.constructor.name}(${body})`;
+    const children = this.namedChildren().map(([name, child]): Named<string> => [
+      name,
+      child.toString(),
+    ]);
+    return tree(this.constructor.name, this.extraRepr(), children);
   }
 }
 

@@ -5,6 +5,7 @@ import { onCall } from "../callable.js";
 import type { Tensor } from "../tensor.js";
 import { AnyModule, isModule } from "./any-module.js";
 import { Module } from "./module.js";
+import { tree } from "./repr.js";
 
 /** Modules by name, in order. */
 export type NamedModules<M> = Readonly<Record<string, M>>;
@@ -129,6 +130,21 @@ export class ModuleList<M extends AnyModule = Module> extends Holder {
 
   [Symbol.iterator](): Iterator<M> {
     return this.#modules().values();
+  }
+
+  /** The tree of modules; neighbours that print alike are one entry, as in PyTorch. */
+  override toString(): string {
+    const runs: { first: number; last: number; text: string }[] = [];
+    this.#modules().forEach((module, i) => {
+      const text = module.toString();
+      const run = runs.at(-1);
+      if (run?.text === text) run.last = i;
+      else runs.push({ first: i, last: i, text });
+    });
+    const entries = runs.map(({ first, last, text }): [string, string] =>
+      first === last ? [`${first}`, text] : [`${first}-${last}`, `${last - first + 1} x ${text}`],
+    );
+    return tree(this.constructor.name, this.extraRepr(), entries);
   }
 }
 

@@ -12,3 +12,15 @@ export function named(values: Record<string, unknown>): string {
     .map(([name, value]) => `${name}=${show(value)}`)
     .join(", ");
 }
+
+/** Write a module with its children below it, each by its name. */
+export function tree(
+  module: string,
+  extra: string,
+  children: readonly (readonly [name: string, text: string])[],
+): string {
+  const below = children.map(([name, text]) => `(${name}): ${text}`.replaceAll("\n", "\n  "));
+  if (below.length === 0) return `${module}(${extra})`;
+  const lines = extra === "" ? below : [extra, ...below];
+  return `${module}(\n  ${lines.join("\n  ")}\n)`;
+}
