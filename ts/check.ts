@@ -18,6 +18,23 @@ export function number(operation: string, name: string, value: unknown): number 
   throw new ArgumentError(`${operation}: ${name} must be a number, got ${describe(value)}`);
 }
 
+/** Refuse what is neither a number nor a boolean, which counts as 1 or 0. */
+export function scalar(operation: string, name: string, value: unknown): number {
+  return typeof value === "boolean" ? Number(value) : number(operation, name, value);
+}
+
+/** Refuse what is outside of int32, and drop the fraction of what is inside. */
+export function int32(operation: string, value: number): number {
+  if (value >= -(2 ** 31) && value < 2 ** 31) return Math.trunc(value);
+  throw new ArgumentError(`${operation}: ${value} does not fit into int32`);
+}
+
+/** Refuse what is not a function. */
+export function callable<F>(operation: string, name: string, value: F): F {
+  if (typeof value === "function") return value;
+  throw new ArgumentError(`${operation}: ${name} must be a function, got ${describe(value)}`);
+}
+
 /** Refuse what is not a positive integer below 2^31. */
 export function positive(operation: string, name: string, value: unknown): number {
   if (Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31) {

@@ -1,10 +1,10 @@
 /** @file New tensors: filled with a value, a sequence, or random numbers. */
-import { number, numbers, withDefaults } from "./check.js";
+import { describe, int32, number, numbers, scalar, withDefaults } from "./check.js";
 import { composed, naming } from "./composed.js";
 import { checkDevice, type Device } from "./device.js";
 import { type DType, dtypeCode } from "./dtype.js";
-import { ArgumentError } from "./errors.js";
-import { type Generator, generatorOf } from "./generator.js";
+import { ArgumentError, DtypeError } from "./errors.js";
+import { type Generator, type GeneratorOptions, generatorOf } from "./generator.js";
 import { pack, raw } from "./raw.js";
 import { apply, handleOf, Tensor } from "./tensor.js";
 
@@ -78,8 +78,9 @@ function filled(
   const given = fill(operation, options, { ...DEFAULTS, ...defaults });
   const dtypeNumber = dtypeCode(operation, given.dtype);
   const shape = pack(operation, size);
+  const element = given.dtype === "int32" ? int32(operation, value) : value;
   const onGpu = given.device === "webgpu";
-  const handle = naming(operation, () => raw.full(shape, value, dtypeNumber, onGpu));
+  const handle = naming(operation, () => raw.full(shape, element, dtypeNumber, onGpu));
   return finish(operation, handle, { requiresGrad: given.requiresGrad });
 }
 
@@ -108,7 +109,7 @@ export function full(
   options?: TensorOptions,
 ): Tensor {
   const bool = typeof value === "boolean";
-  const fillValue = number("full", "value", bool ? Number(value) : value);
+  const fillValue = scalar("full", "value", value);
   numbers("full", "size", size);
   return filled("full", size, fillValue, options, {
     dtype: bool ? "bool" : "float32",
@@ -142,8 +143,8 @@ export function emptyLike(x: Tensor, options?: TensorOptions): Tensor {
 }
 
 /** A tensor filled with one value, with the shape, dtype and device of another. */
-export function fullLike(x: Tensor, value: number, options?: TensorOptions): Tensor {
-  return filledLike("fullLike", x, number("fullLike", "value", value), options);
+export function fullLike(x: Tensor, value: number | boolean, options?: TensorOptions): Tensor {
+  return filledLike("fullLike", x, scalar("fullLike", "value", value), options);
 }
 
 /** Make sure that a tensor fits into the core's memory, before JavaScript allocates its elements. */
@@ -163,7 +164,7 @@ function computed(
   const handle =
     options.dtype === "int32"
       ? raw.fromI32(
-          Int32Array.from({ length: count }, (_, i) => value(i)),
+          Int32Array.from({ length: count }, (_, i) => int32(operation, value(i))),
           shape,
         )
       : raw.fromF32(
@@ -233,10 +234,19 @@ export function eye(n: number, second?: number | TensorOptions, third?: TensorOp
   return finish("eye", raw.fromF32(data, shape), options);
 }
 
+/** Options of numbers that are drawn from a continuous range: they are `float32`. */
+function drawn(operation: string, given: RandomOptions | undefined): Required<RandomOptions> {
+  const options = fill(operation, given, RANDOM);
+  if (options.dtype === "float32") return options;
+  throw new DtypeError(
+    `${operation}: dtype must be "float32", got ${describe(options.dtype)}; randint() draws integers`,
+  );
+}
+
 /** Numbers drawn evenly from [0, 1). */
 export function rand(...args: SizeArgs<RandomOptions>): Tensor {
   const [size, given] = sizeArgs("rand", args);
-  const options = fill("rand", given, RANDOM);
+  const options = drawn("rand", given);
   const { id } = generatorOf("rand", options.generator);
   const shape = pack("rand", size);
   return finish(
@@ -249,7 +259,7 @@ export function rand(...args: SizeArgs<RandomOptions>): Tensor {
 /** Numbers of the standard normal distribution. */
 export function randn(...args: SizeArgs<RandomOptions>): Tensor {
   const [size, given] = sizeArgs("randn", args);
-  const options = fill("randn", given, RANDOM);
+  const options = drawn("randn", given);
   const { id } = generatorOf("randn", options.generator);
   const shape = pack("randn", size);
   return finish(
@@ -317,7 +327,7 @@ export function randperm(n: number, options?: RandomOptions): Tensor {
  *
  * On `"webgpu"` nobody looks whether they lie between 0 and 1: those below never, those above always give a one.
  */
-export function bernoulli(p: Tensor, options?: { generator?: Generator | null }): Tensor {
+export function bernoulli(p: Tensor, options?: GeneratorOptions): Tensor {
   const { generator } = withDefaults<{ generator: Generator | null }>("bernoulli", options, {
     generator: null,
   });

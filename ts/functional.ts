@@ -2,7 +2,24 @@
 export * from "./functional/activation.js";
 export * from "./functional/conv.js";
 export { dropout, dropout2d, type DropoutOptions } from "./functional/dropout.js";
-export * from "./functional/loss.js";
+export {
+  binaryCrossEntropy,
+  type BinaryCrossEntropyOptions,
+  binaryCrossEntropyWithLogits,
+  type BinaryCrossEntropyWithLogitsOptions,
+  crossEntropy,
+  type CrossEntropyOptions,
+  huberLoss,
+  type HuberLossOptions,
+  l1Loss,
+  type LossOptions,
+  mseLoss,
+  nllLoss,
+  type NllLossOptions,
+  type Reduction,
+  smoothL1Loss,
+  type SmoothL1LossOptions,
+} from "./functional/loss.js";
 export * from "./functional/pad.js";
 export {
   avgPool2d,

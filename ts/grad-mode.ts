@@ -1,5 +1,5 @@
 /** @file Whether operations are recorded for `backward()`. */
-import { boolean } from "./check.js";
+import { boolean, callable } from "./check.js";
 import { raw } from "./raw.js";
 
 /** A call of `noGrad` or `enableGrad` that has not returned yet. */
@@ -16,7 +16,8 @@ function update(): void {
   raw.setGradEnabled(frames.at(-1)?.enabled ?? base);
 }
 
-function within<T>(enabled: boolean, f: () => T): T {
+function within<T>(operation: string, enabled: boolean, f: () => T): T {
+  callable(operation, "f", f);
   const frame = { enabled };
   const leave = (): void => {
     frames.splice(frames.indexOf(frame), 1);
@@ -42,12 +43,12 @@ function within<T>(enabled: boolean, f: () => T): T {
  * For an `async` function the mode lasts until its promise is settled.
  */
 export function noGrad<T>(f: () => T): T {
-  return within(false, f);
+  return within("noGrad", false, f);
 }
 
 /** Run `f` with recording for `backward()` switched on, also inside of `noGrad`; return its value. */
 export function enableGrad<T>(f: () => T): T {
-  return within(true, f);
+  return within("enableGrad", true, f);
 }
 
 /** Switch recording for `backward()` on or off until it is set again or the enclosing `noGrad` ends. */

@@ -55,7 +55,7 @@ export * from "./ops/reduce.js";
 export * from "./ops/shape.js";
 export * as optim from "./optim/index.js";
 export { type GpuCounts, profile, Profile, type ProfileEvent, type ProfileRow } from "./profile.js";
-export { type BackwardOptions, type NestedList, Tensor } from "./tensor.js";
+export { type BackwardOptions, detach, type NestedList, numel, Tensor } from "./tensor.js";
 export {
   type NestedInput,
   tensor,

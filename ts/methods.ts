@@ -1,4 +1,6 @@
 /** @file Operations as methods: what is a function of a tensor is also a method of it. */
+import { bernoulli } from "./create.js";
+import type { GeneratorOptions } from "./generator.js";
 import * as combine from "./ops/combine.js";
 import * as compare from "./ops/compare.js";
 import * as inPlace from "./ops/in-place.js";
@@ -27,6 +29,8 @@ interface SpecialMethods {
   min: WithoutFirst<typeof reduce.min>;
   /** Elements of this tensor where `condition` is true and of `other` elsewhere. */
   where(condition: Tensor, other: Tensor | number): Tensor;
+  /** Ones and zeros, where each element is the probability of a one. */
+  bernoulli(options?: GeneratorOptions): Tensor;
 }
 
 /** An overloaded function of a tensor, without its first argument. */
@@ -69,4 +73,7 @@ for (const functions of [compare, inPlace, indexing, linalg, pointwise, reduce, 
 }
 install("where", function (condition: Tensor, other: Tensor | number) {
   return combine.where(condition, this, other);
+});
+install("bernoulli", function (options?: GeneratorOptions) {
+  return bernoulli(this, options);
 });

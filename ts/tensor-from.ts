@@ -1,5 +1,5 @@
 /** @file `tensor()`: tensors from numbers, nested lists and typed arrays. */
-import { describe, numbers, withDefaults } from "./check.js";
+import { describe, int32, numbers, withDefaults } from "./check.js";
 import { naming } from "./composed.js";
 import type { TensorOptions } from "./create.js";
 import { checkDevice, type Device } from "./device.js";
@@ -22,7 +22,8 @@ export type TypedArray =
   | Uint16Array
   | Int32Array
   | Uint32Array
-  | BigInt64Array;
+  | BigInt64Array
+  | BigUint64Array;
 
 /** Options of `tensor()`. */
 export interface TensorFromOptions extends TensorOptions {
@@ -38,9 +39,6 @@ interface Elements {
   shape: readonly number[];
   dtype: DType;
 }
-
-const INT32_MIN = -(2 ** 31);
-const INT32_MAX = 2 ** 31 - 1;
 
 /**
  * Make a tensor from a number, nested lists or a typed array; the elements are copied.
@@ -115,21 +113,20 @@ function upload(data: ArrayLike<number>, dtype: DType, shape: Float64Array): num
     );
   }
   if (data instanceof Int32Array) return raw.fromI32(data, shape);
-  const integers = Int32Array.from(data, (value) => {
-    if (value >= INT32_MIN && value <= INT32_MAX) return Math.trunc(value);
-    throw new ArgumentError(`tensor: ${value} does not fit into int32`);
-  });
-  return raw.fromI32(integers, shape);
+  return raw.fromI32(
+    Int32Array.from(data, (value) => int32("tensor", value)),
+    shape,
+  );
 }
 
 function read(data: unknown): Elements {
   if (typeof data === "number") return { data: [data], shape: [], dtype: "float32" };
   if (typeof data === "boolean") return { data: [Number(data)], shape: [], dtype: "bool" };
-  if (data instanceof BigInt64Array) {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     return { data: Array.from(data, Number), shape: [data.length], dtype: "int32" };
   }
   if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
-    const array = data as Exclude<TypedArray, BigInt64Array>;
+    const array = data as Exclude<TypedArray, BigInt64Array | BigUint64Array>;
     const float = array instanceof Float32Array || array instanceof Float64Array;
     return { data: array, shape: [array.length], dtype: float ? "float32" : "int32" };
   }

@@ -189,14 +189,14 @@ export class Tensor {
     first?: Tensor | null | (BackwardOptions & { gradient?: Tensor | null }),
     second?: BackwardOptions,
   ): void {
-    const positional = first instanceof Tensor || first === null;
-    const given = positional ? { gradient: first, ...second } : (first ?? second);
+    const positional = first instanceof Tensor || first === null || second !== undefined;
     const defaults = { gradient: null as Tensor | null, retainGraph: false };
-    const { gradient, retainGraph } = withDefaults("backward", given, defaults);
+    const options = withDefaults("backward", positional ? second : first, defaults);
+    const gradient = positional ? (first ?? null) : options.gradient;
     raw.backward(
       this.#alive("backward"),
       gradient === null ? 0 : handleOf("backward", gradient),
-      retainGraph,
+      options.retainGraph,
     );
   }
 
@@ -344,12 +344,21 @@ export class Tensor {
 
   /** The slices along the first dimension, one after the other. */
   *[Symbol.iterator](): Generator<Tensor, void, undefined> {
+    if (this.ndim === 0) throw new IndexError("iteration over a tensor without dimensions");
     for (let i = 0; i < this.size(0); i++) yield apply("select", [this], [0, i]);
   }
 
   /** The elements as PyTorch prints them. */
   toString(): string {
     return tensorToString(this);
+  }
+
+  /** Text for JavaScript; where it wants a number, as in `x * 2` or `x > y`, an error. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint !== "number") return this.toString();
+    throw new ArgumentError(
+      "a Tensor is not a number: read it with await x.item(), compute with x.mul(y), compare with x.gt(y)",
+    );
   }
 }
 
@@ -367,6 +376,18 @@ Object.defineProperty(Tensor.prototype, Symbol.for("nodejs.util.inspect.custom")
     return this.toString();
   },
 });
+
+/** A view of the same elements that is not part of the graph. */
+export function detach(x: Tensor): Tensor {
+  handleOf("detach", x);
+  return x.detach();
+}
+
+/** Number of elements. */
+export function numel(x: Tensor): number {
+  handleOf("numel", x);
+  return x.numel();
+}
 
 /** The handle of what has to be a tensor. */
 export function handleOf(operation: string, value: unknown): number {

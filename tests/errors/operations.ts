@@ -51,7 +51,7 @@ const POINTWISE: Row[] = [
   ...LOGICAL.map((name): Row => [name, [t(2, 3), t(3)]]),
   ["clamp", [t(2, 3), optional(real(0)), optional(real(1))]],
   ["where", [x(ones(2, 3).gt(0)), operand(ones(3)), operand(ones(3))]],
-  ["maskedFill", [t(2, 3), x(ones(3).gt(0)), real(2)]],
+  ["maskedFill", [t(2, 3), x(ones(3).gt(0)), without(real(2), true)]],
 ];
 
 const MOVES: Row[] = [
@@ -103,9 +103,9 @@ const METHODS: Row[] = [
   ["narrow", [t(2, 3), dim(1), real(0), count(2)]],
   ["select", [t(2, 3), dim(1), dim(2)]],
   ["slice", [t(2, 3)], { dim: dim(1), step: count(1, 1), start: real(0), end: real(3) }],
-  ["maskedFill_", [t(2, 3), x(ones(3).gt(0)), real(2)]],
+  ["maskedFill_", [t(2, 3), x(ones(3).gt(0)), without(real(2), true)]],
   ["copy_", [t(2, 3), t(3)]],
-  ["fill_", [t(2, 3), real(1)]],
+  ["fill_", [t(2, 3), without(real(1), true)]],
   ["clamp_", [t(2, 3), optional(real(0)), optional(real(1))]],
   ["uniform_", [t(2, 3), later(real(0)), later(real(1))]],
   ["normal_", [t(2, 3), later(real(0)), later(real(1))]],

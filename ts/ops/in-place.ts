@@ -1,5 +1,5 @@
 /** @file Operations that write into their tensor, with PyTorch's trailing underscore. */
-import { number } from "../check.js";
+import { number, scalar } from "../check.js";
 import { type GeneratorOptions, generatorId } from "../generator.js";
 import { type OperationName, raw } from "../raw.js";
 import { naming } from "../composed.js";
@@ -98,13 +98,13 @@ export function clamp_(x: Tensor, min?: number | null | ClampOptions, max?: numb
 }
 
 /** Set the elements of x where `mask` is true to `value`. */
-export function maskedFill_(x: Tensor, mask: Tensor, value: number): Tensor {
-  return applyInPlace("masked_fill", x, [mask], [value]);
+export function maskedFill_(x: Tensor, mask: Tensor, value: number | boolean): Tensor {
+  return applyInPlace("masked_fill", x, [mask], [scalar("maskedFill_", "value", value)]);
 }
 
 /** Set every element of x to `value`. */
-export function fill_(x: Tensor, value: number): Tensor {
-  return applyInPlace("fill", x, [], [value]);
+export function fill_(x: Tensor, value: number | boolean): Tensor {
+  return applyInPlace("fill", x, [], [scalar("fill_", "value", value)]);
 }
 
 /** Set every element of x to 0. */

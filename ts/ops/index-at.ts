@@ -3,12 +3,13 @@ import { describe } from "../check.js";
 import { ArgumentError, IndexError } from "../errors.js";
 import { composed } from "../composed.js";
 import { handleOf, Tensor } from "../tensor.js";
-import { expand, indexSelect, select, slice, unsqueeze } from "./shape.js";
+import { expand, indexSelect, select, slice, squeeze, unsqueeze } from "./shape.js";
 
 /**
  * One index: a number takes one slice and drops the dimension; `[start, end, step]` takes a range
  * (`null` or nothing where Python has nothing); `":"` takes all; `"..."` stands for as many `":"` as
- * are missing; `null` inserts a dimension; an `int32` tensor of one dimension picks slices.
+ * are missing; `null` inserts a dimension; an `int32` tensor of one dimension picks slices, and one
+ * without dimensions is a number.
  */
 export type Index =
   | number
@@ -38,8 +39,11 @@ export function at(x: Tensor, ...indices: readonly Index[]): Tensor {
       else if (index === null) result = unsqueeze(result, dim++);
       else if (index === "...") dim += x.ndim - consumed;
       else if (index === ":") dim++;
-      else if (index instanceof Tensor) result = indexSelect(result, dim++, index);
-      else result = range(result, dim++, index);
+      else if (index instanceof Tensor) {
+        result = indexSelect(result, dim, index);
+        if (index.ndim === 0) result = squeeze(result, dim);
+        else dim++;
+      } else result = range(result, dim++, index);
     }
     // Even without indices this is a tensor of its own, as x[...] in Python.
     return result === x ? expand(x, x.shape) : result;

@@ -1,4 +1,5 @@
 /** @file Operations on each element, with broadcasting. */
+import { scalar } from "../check.js";
 import { type OperationName, raw } from "../raw.js";
 import { apply, handleOf, type Tensor } from "../tensor.js";
 import { type AlphaOptions, clampBounds, type ClampOptions, scaled } from "./arguments.js";
@@ -146,6 +147,6 @@ export function clamp(x: Tensor, min?: number | null | ClampOptions, max?: numbe
 }
 
 /** Set the elements where `mask` is true to `value`. */
-export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
-  return apply("masked_fill", [x, mask], [value]);
+export function maskedFill(x: Tensor, mask: Tensor, value: number | boolean): Tensor {
+  return apply("masked_fill", [x, mask], [scalar("maskedFill", "value", value)]);
 }

@@ -216,11 +216,14 @@ export function repeat(x: Tensor, ...sizes: Sizes): Tensor {
       x,
       shape.flatMap((size) => [1, size]),
     );
-    const repeated = expand(
-      apart,
-      shape.flatMap((size, i) => [times[i]!, size]),
-    );
-    return reshape(
+    // A copy even where nothing is repeated: what is written into the result stays there.
+    const repeated = apply("clone", [
+      expand(
+        apart,
+        shape.flatMap((size, i) => [times[i]!, size]),
+      ),
+    ]);
+    return view(
       repeated,
       shape.map((size, i) => times[i]! * size),
     );
