@@ -2,7 +2,8 @@
 import { format, inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { nn, ones, scope, type Tensor, tensor } from "torchlet";
-import { golden, input, type StoredInput } from "./golden/golden.js";
+import { input, type StoredInput } from "./golden/golden.js";
+import { golden } from "./golden/read.js";
 import { execute } from "./golden/check.js";
 
 interface Row {

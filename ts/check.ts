@@ -4,8 +4,10 @@ import { ArgumentError } from "./errors.js";
 /** Describe a value for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
-  if (value === null || typeof value !== "object") {
-    return typeof value === "function" ? "a function" : String(value);
+  // Modules are functions of a class of their own.
+  if (typeof value === "function" && value.constructor === Function) return "a function";
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) {
+    return String(value);
   }
   if (Array.isArray(value)) return `[${value.map(describe).join(", ")}]`;
   const name = value.constructor?.name ?? "object without prototype";

@@ -1,5 +1,5 @@
 /** @file What every module has, whatever it takes and gives: parameters, children, modes, state. */
-import { boolean, describe } from "../check.js";
+import { boolean, describe, withDefaults } from "../check.js";
 import { Callable } from "../callable.js";
 import { checkDevice, type Device } from "../device.js";
 import { ArgumentError, DeviceError, DtypeError } from "../errors.js";
@@ -20,6 +20,12 @@ export interface BufferOptions {
   persistent?: boolean;
 }
 
+/** Options of `zeroGrad`. */
+export interface ZeroGradOptions {
+  /** Whether gradients become null instead of 0. Default true. */
+  setToNone?: boolean;
+}
+
 /** A module of any kind. Parameters, buffers and children are its fields. */
 export abstract class AnyModule extends Callable {
   /** Whether the module is in training mode, which matters to dropout and the like. */
@@ -28,18 +34,28 @@ export abstract class AnyModule extends Callable {
   /** Names of buffers, and whether they are part of the state. */
   readonly #buffers = new Map<string, boolean>();
 
+  /** Names of fields in the order in which they came: an object lists "0" before "a". */
+  readonly #order = new Set<string>();
+
   /** Compute the output. Call the module itself instead, which runs its hooks as well. */
   abstract forward(...args: never[]): unknown;
 
   /** What this module has itself, in the order in which it got them. */
   *#own<T>(isWanted: (value: unknown, name: string) => value is T): Generator<Named<T>> {
-    for (const [name, value] of Object.entries(this)) {
+    for (const name of [...this.#names()]) {
+      const value: unknown = Reflect.get(this, name);
       if (isWanted(value, name)) yield [name, value];
     }
   }
 
+  #names(): Iterable<string> {
+    for (const name of this.#order) if (!Object.hasOwn(this, name)) this.#order.delete(name);
+    for (const name of Object.keys(this)) this.#order.add(name);
+    return this.#order;
+  }
+
   #isBuffer(value: unknown, name: string): value is Tensor {
-    return this.#buffers.has(name) && value instanceof Tensor;
+    return this.#buffers.has(name) && value instanceof Tensor && !isParameter(value);
   }
 
   /** Values of this module and of those below it, each once. */
@@ -52,12 +68,18 @@ export abstract class AnyModule extends Callable {
     );
   }
 
-  /** The modules that are fields of this one, with their names. */
-  namedChildren(): Named<AnyModule>[] {
+  /** The modules that are fields of this one, one that is two fields twice. */
+  protected ownModules(): Named<AnyModule>[] {
     return [...this.#own(isModule)];
   }
 
-  /** The modules that are fields of this one. */
+  /** The modules that are fields of this one, each once, with their names. */
+  namedChildren(): Named<AnyModule>[] {
+    const seen = new Set<AnyModule>();
+    return this.ownModules().filter(([, child]) => !seen.has(child) && seen.add(child));
+  }
+
+  /** The modules that are fields of this one, each once. */
   children(): AnyModule[] {
     return this.namedChildren().map(([, child]) => child);
   }
@@ -103,7 +125,12 @@ export abstract class AnyModule extends Callable {
     return this.namedBuffers().map(([, buffer]) => buffer);
   }
 
-  #add(operation: string, name: string, value: unknown): void {
+  #add(
+    operation: string,
+    name: string,
+    value: unknown,
+    isKin: (value: unknown, name: string) => boolean,
+  ): void {
     if (typeof name !== "string" || name === "" || name.includes(".")) {
       throw new ArgumentError(
         `${operation}: a name must be a string without dots that is not empty, got ${describe(name)}`,
@@ -112,16 +139,27 @@ export abstract class AnyModule extends Callable {
     if (name in this && !Object.hasOwn(this, name)) {
       throw new ArgumentError(`${operation}: ${describe(name)} is the name of a method`);
     }
+    const present: unknown = Reflect.get(this, name) ?? value;
+    if (present !== value && !isKin(present, name)) {
+      throw new ArgumentError(
+        `${operation}: ${describe(name)} is already there: ${describe(present)}`,
+      );
+    }
+    this.#names();
     Reflect.set(this, name, value);
+    this.#names();
   }
 
   /** Add a tensor that belongs to the module's state without being learned. */
-  registerBuffer(name: string, buffer: Tensor | null, options: BufferOptions = {}): void {
+  registerBuffer(name: string, buffer: Tensor | null, options?: BufferOptions): void {
+    const { persistent } = withDefaults<Required<BufferOptions>>("registerBuffer", options, {
+      persistent: true,
+    });
     if (buffer !== null && !(buffer instanceof Tensor)) {
       throw new ArgumentError(`registerBuffer: expected a Tensor or null, got ${describe(buffer)}`);
     }
-    this.#add("registerBuffer", name, buffer && keep(buffer));
-    this.#buffers.set(name, options.persistent ?? true);
+    this.#add("registerBuffer", name, buffer && keep(buffer), (v, n) => this.#isBuffer(v, n));
+    this.#buffers.set(name, persistent);
   }
 
   /** Add a parameter by name, as a field would. */
@@ -131,15 +169,13 @@ export abstract class AnyModule extends Callable {
         `registerParameter: expected a Parameter or null, got ${describe(parameter)}`,
       );
     }
-    this.#add("registerParameter", name, parameter);
+    this.#add("registerParameter", name, parameter, isParameter);
   }
 
   /** Add a child by name, as a field would. */
   addModule(name: string, module: AnyModule): void {
-    if (!isModule(module)) {
-      throw new ArgumentError(`addModule: expected a Module, got ${describe(module)}`);
-    }
-    this.#add("addModule", name, module);
+    checkModule("addModule", module);
+    this.#add("addModule", name, module, isModule);
   }
 
   /** All parameters and persistent buffers by their paths; they share the elements. */
@@ -154,7 +190,7 @@ export abstract class AnyModule extends Callable {
     for (const [name, value] of this.#own((v, n): v is Tensor => this.#isBuffer(v, n))) {
       if (this.#buffers.get(name)) yield [join(path, name), value];
     }
-    for (const [name, child] of this.namedChildren()) yield* child.#state(join(path, name));
+    for (const [name, child] of this.ownModules()) yield* child.#state(join(path, name));
   }
 
   /**
@@ -205,8 +241,8 @@ export abstract class AnyModule extends Callable {
   }
 
   /** Forget all gradients (default), or set them to 0. */
-  zeroGrad(options: { setToNone?: boolean } = {}): void {
-    for (const parameter of this.parameters()) clearGrad(parameter, options.setToNone ?? true);
+  zeroGrad(options?: ZeroGradOptions): void {
+    clearGrads(this.parameters(), options);
   }
 
   /** Say whether gradients are wanted for all parameters. */
@@ -229,7 +265,7 @@ export abstract class AnyModule extends Callable {
 
   /** The tree of modules, as PyTorch prints it. */
   override toString(): string {
-    const children = this.namedChildren().map(([name, child]): Named<string> => [
+    const children = this.ownModules().map(([name, child]): Named<string> => [
       name,
       child.toString(),
     ]);
@@ -249,6 +285,12 @@ export function isModule(value: unknown): value is AnyModule {
   return value instanceof AnyModule;
 }
 
+/** Refuse what is not a module. */
+export function checkModule(operation: string, value: unknown): asserts value is AnyModule {
+  if (isModule(value)) return;
+  throw new ArgumentError(`${operation}: expected a Module, got ${describe(value)}`);
+}
+
 function isParameter(value: unknown): value is Parameter {
   return value instanceof Parameter;
 }
@@ -257,8 +299,13 @@ function join(path: string, name: string): string {
   return path === "" ? name : `${path}.${name}`;
 }
 
-/** Forget a gradient, or set it to 0. */
-export function clearGrad(tensor: Tensor, setToNone: boolean): void {
-  if (setToNone) tensor.grad = null;
-  else tensor.grad?.detach().zero_();
+/** Forget gradients, or set them to 0. */
+export function clearGrads(tensors: readonly Tensor[], options: ZeroGradOptions | undefined): void {
+  const { setToNone } = withDefaults<Required<ZeroGradOptions>>("zeroGrad", options, {
+    setToNone: true,
+  });
+  for (const tensor of tensors) {
+    if (setToNone) tensor.grad = null;
+    else tensor.grad?.detach().zero_();
+  }
 }

@@ -2,7 +2,7 @@
 export * as functional from "../functional.js";
 export * as init from "./init.js";
 export * from "./activation.js";
-export { AnyModule, type BufferOptions } from "./any-module.js";
+export { AnyModule, type BufferOptions, type ZeroGradOptions } from "./any-module.js";
 export * from "./containers.js";
 export * from "./conv.js";
 export * from "./dropout.js";

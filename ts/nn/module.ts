@@ -1,5 +1,7 @@
 /** @file The base of layers and networks: callable, with hooks. */
+import { callable } from "../check.js";
 import { onCall } from "../callable.js";
+import { ArgumentError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { AnyModule } from "./any-module.js";
 
@@ -8,8 +10,11 @@ export interface RemovableHandle {
   remove(): void;
 }
 
-/** Runs before `forward`; may give other arguments. */
-export type ForwardPreHook<M, Args extends unknown[]> = (module: M, args: Args) => Args | void;
+/** Runs before `forward`; may give other arguments, one of them without a list around it. */
+export type ForwardPreHook<M, Args extends unknown[]> = (
+  module: M,
+  args: Args,
+) => Args | Args[0] | void;
 
 /** Runs after `forward`; may give another output. */
 export type ForwardHook<M, Args extends unknown[], Out> = (
@@ -39,8 +44,14 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> ex
 
   /** Run hooks and `forward`; this is what calling the module does. */
   [onCall](...args: Args): Out {
+    if (typeof this.forward !== "function") {
+      throw new ArgumentError(`${this.constructor.name}: has no method "forward"`);
+    }
     let given = args;
-    for (const hook of this.#preHooks) given = hook(this, given) ?? given;
+    for (const hook of this.#preHooks) {
+      const changed = hook(this, given) ?? given;
+      given = (Array.isArray(changed) ? changed : [changed]) as Args;
+    }
     let output = this.forward(...given);
     for (const hook of this.#hooks) output = hook(this, given, output) ?? output;
     return output;
@@ -48,16 +59,21 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> ex
 
   /** Have a function called before `forward`, which may change the arguments. */
   registerForwardPreHook(hook: ForwardPreHook<this, Args>): RemovableHandle {
-    return added(this.#preHooks, hook);
+    return added("registerForwardPreHook", this.#preHooks, hook);
   }
 
   /** Have a function called after `forward`, which may change the output. */
   registerForwardHook(hook: ForwardHook<this, Args, Out>): RemovableHandle {
-    return added(this.#hooks, hook);
+    return added("registerForwardHook", this.#hooks, hook);
   }
 }
 
-function added<T extends (...args: never[]) => unknown>(hooks: Set<T>, hook: T): RemovableHandle {
+function added<T extends (...args: never[]) => unknown>(
+  operation: string,
+  hooks: Set<T>,
+  hook: T,
+): RemovableHandle {
+  callable(operation, "hook", hook);
   // A function of its own for each registration, so that one hook can be registered twice.
   const own = ((...args: never[]) => hook(...args)) as T;
   hooks.add(own);

@@ -12,6 +12,9 @@ export interface ParameterOptions {
 
 /** A tensor that is registered as something to learn when it becomes a field of a module. */
 export class Parameter extends Tensor {
+  /** Keeps the compiler from taking a plain tensor, which a module would not learn, for a parameter. */
+  declare protected readonly isLearned: true;
+
   /** Share the elements of `data`. A parameter is not freed by a `scope()`. */
   constructor(data: Tensor, options?: ParameterOptions) {
     const { requiresGrad } = withDefaults("Parameter", options, { requiresGrad: true });

@@ -40,14 +40,15 @@ export function loadInto(
   );
   const mismatches = copies.flatMap(({ path, tensor, source }) => mismatch(path, tensor, source));
   const problems = [...mismatches];
-  if (strict && missingKeys.length > 0) {
-    problems.unshift(`Missing key(s) in stateDict: ${quoted(missingKeys)}.`);
-  }
   if (strict && unexpectedKeys.length > 0) {
     problems.unshift(`Unexpected key(s) in stateDict: ${quoted(unexpectedKeys)}.`);
   }
+  if (strict && missingKeys.length > 0) {
+    problems.unshift(`Missing key(s) in stateDict: ${quoted(missingKeys)}.`);
+  }
   if (problems.length > 0) {
-    const Kind = mismatches.length > 0 ? ShapeError : ArgumentError;
+    const areTensors = copies.every(({ source }) => source instanceof Tensor);
+    const Kind = mismatches.length > 0 && areTensors ? ShapeError : ArgumentError;
     throw new Kind(
       `loadStateDict: Error(s) in loading stateDict for ${moduleName}:\n\t${problems.join("\n\t")}`,
     );

@@ -1,10 +1,10 @@
 /** @file The base of optimizers: parameter groups, their state, and one multi-tensor step for each. */
-import { describe } from "../check.js";
+import { callable, describe } from "../check.js";
 import type { Device } from "../device.js";
 import { ArgumentError } from "../errors.js";
 import { enableGrad } from "../grad-mode.js";
 import { keep } from "../memory.js";
-import { clearGrad } from "../nn/any-module.js";
+import { clearGrads, type ZeroGradOptions } from "../nn/any-module.js";
 import { callUpdate, raw, type UpdateName } from "../raw.js";
 import { Tensor } from "../tensor.js";
 import { tensor } from "../tensor-from.js";
@@ -48,15 +48,10 @@ export abstract class Optimizer<Options extends object> {
 
   constructor(params: Params<Options>, defaults: Options) {
     this.defaults = defaults;
-    if (params === null || typeof params !== "object" || !(Symbol.iterator in params)) {
-      throw new ArgumentError(
-        `${this.#name}: params must be a list of Tensors or of groups, got ${describe(params)}`,
-      );
-    }
     if (params instanceof Tensor) {
       throw new ArgumentError(`${this.#name}: params must be a list, got a single Tensor`);
     }
-    const given = [...params] as (Tensor | ParamGroupInput<Options>)[];
+    const given = [...this.#list<unknown>(params)] as (Tensor | ParamGroupInput<Options>)[];
     if (given.length === 0) {
       throw new ArgumentError(`${this.#name}: optimizer got an empty parameter list`);
     }
@@ -85,6 +80,13 @@ export abstract class Optimizer<Options extends object> {
     this.check(options);
   }
 
+  #list<T>(params: Iterable<T>): Iterable<T> {
+    if (params !== null && typeof params === "object" && Symbol.iterator in params) return params;
+    throw new ArgumentError(
+      `${this.#name}: params must be a list of Tensors or of groups, got ${describe(params)}`,
+    );
+  }
+
   /** Add parameters, with options of their own if need be. */
   addParamGroup(group: ParamGroupInput<Options>): void {
     if (group === null || typeof group !== "object" || !("params" in group)) {
@@ -92,7 +94,7 @@ export abstract class Optimizer<Options extends object> {
         `${this.#name}: a parameter group must be an object with params, got ${describe(group)}`,
       );
     }
-    const params = group.params instanceof Tensor ? [group.params] : [...group.params];
+    const params = group.params instanceof Tensor ? [group.params] : [...this.#list(group.params)];
     const known = new Set(this.paramGroups.flatMap((other) => other.params));
     for (const param of params) {
       if (!(param instanceof Tensor)) {
@@ -125,17 +127,21 @@ export abstract class Optimizer<Options extends object> {
   }
 
   /** Forget all gradients (default), or set them to 0. */
-  zeroGrad(options: { setToNone?: boolean } = {}): void {
-    for (const { params } of this.paramGroups) {
-      for (const param of params) clearGrad(param, options.setToNone ?? true);
-    }
+  zeroGrad(options?: ZeroGradOptions): void {
+    clearGrads(
+      this.paramGroups.flatMap(({ params }) => params),
+      options,
+    );
   }
 
-  /** Change all parameters that have a gradient. A closure computes the loss first, and is given back. */
+  /** Change all parameters that have a gradient. A closure computes the loss first, which is given back. */
   step(): void;
   step<T>(closure: () => T): T;
   step<T>(closure?: () => T): T | undefined {
-    const loss = closure ? enableGrad(closure) : undefined;
+    const loss = closure && enableGrad(callable("step", "closure", closure));
+    if (loss instanceof Promise) {
+      throw new ArgumentError("step: the closure must not be async; read the loss after the step");
+    }
     for (const group of this.paramGroups) this.#stepGroup(group);
     // Work for the GPU waits in a list until here: a step is one submission.
     raw.flushGpu();
@@ -195,8 +201,15 @@ export abstract class Optimizer<Options extends object> {
 
   /** Go on from a state of an optimizer with the same groups. The tensors are copied. */
   loadStateDict(saved: OptimizerStateDict<Options>): void {
+    const isState = Array.isArray((saved as Partial<typeof saved> | null)?.paramGroups);
+    if (!isState || saved.state === null || typeof saved.state !== "object") {
+      throw new ArgumentError(
+        `${this.#name}: expected what stateDict() gives, got ${describe(saved)}`,
+      );
+    }
     const fits = saved.paramGroups.every(
-      (group, i) => group.params.length === this.paramGroups[i]?.params.length,
+      ({ params }, i) =>
+        Array.isArray(params) && params.length === this.paramGroups[i]?.params.length,
     );
     if (saved.paramGroups.length !== this.paramGroups.length) {
       throw new ArgumentError(
@@ -208,10 +221,10 @@ export abstract class Optimizer<Options extends object> {
         `${this.#name}: loaded state dict contains a parameter group that doesn't match the size of optimizer's group`,
       );
     }
+    for (const group of saved.paramGroups) this.#check(group);
     const params = new Map<number, Tensor>();
     saved.paramGroups.forEach(({ params: indices, ...options }, i) => {
       const group = this.paramGroups[i]!;
-      this.#check(options as unknown as Options);
       Object.assign(group, options);
       indices.forEach((index, j) => params.set(index, group.params[j]!));
     });
