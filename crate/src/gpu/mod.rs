@@ -244,11 +244,12 @@ pub fn reset_peak_memory() {
 
 /// Runs `op` on tensors of the device: outputs are allocated and its kernels put into the list.
 pub fn run(op: &dyn Op, x: &[&Tensor], outputs: &[Meta]) -> Result<Vec<Tensor>> {
-    let inputs = no_grad(|| x.iter().map(|t| ordered(op, t)).collect::<Result<Vec<_>>>())?;
+    // First, so that what is too large is refused in the operation's name and not in that of a copy.
     let tensors = outputs
         .iter()
         .map(|meta| Tensor::on_gpu(meta, allocate(checked_numel(&meta.shape)?, op.name())?))
         .collect::<Result<Vec<_>>>()?;
+    let inputs = no_grad(|| x.iter().map(|t| ordered(op, t)).collect::<Result<Vec<_>>>())?;
     // Nothing to compute, and no binding may be empty.
     if outputs.iter().all(|meta| meta.numel() == 0) {
         return Ok(tensors);
