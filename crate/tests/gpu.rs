@@ -9,7 +9,7 @@ use common::*;
 use torchlet::gpu::{self, driver::Recorder};
 use torchlet::ops::{binary, Operation, Sample};
 use torchlet::tape::backward;
-use torchlet::tensor::{DType, Tensor};
+use torchlet::tensor::{DType, Meta, Tensor};
 
 /// Starts a device that notes what it is asked for.
 fn start() {
@@ -204,4 +204,46 @@ fn kernels_are_valid_wgsl() {
         }
     });
     assert!(seen.len() > 100, "{}", seen.len());
+}
+
+/// Forward and backward, without the fill that gives dy.
+fn labels(name: &str, shapes: &[&[usize]], args: &[f64]) -> Vec<String> {
+    start();
+    let operation = torchlet::ops::operations().into_iter().find(|o| o.name == name).unwrap();
+    let inputs =
+        shapes.iter().map(|shape| Tensor::uninitialized(&Meta::f32(shape.to_vec())).unwrap()).collect();
+    forward_and_backward(&operation, &Sample { inputs, args: args.to_vec() });
+    let submitted = sources();
+    submitted.iter().for_each(|(label, source)| validate(label, source));
+    submitted.into_iter().map(|(label, _)| label).filter(|label| !label.starts_with("full")).collect()
+}
+
+#[test]
+fn gradients_of_linear_are_two_dispatches() {
+    for (n, features, outputs) in [(64, 400, 120), (2000, 640, 1200), (1, 1000, 3), (4, 0, 7)] {
+        let dispatched = labels("linear", &[&[n, features], &[outputs, features], &[outputs]], &[]);
+        assert_eq!(dispatched.last().unwrap(), if features > 0 { "matmul" } else { "linear_grad_weight" });
+        assert_eq!(dispatched[..2], ["linear", "linear_grad_weight"], "{n} {features} {outputs}");
+        assert!(dispatched.len() <= 3, "{dispatched:?}");
+    }
+}
+
+#[test]
+fn gradients_of_convolution_are_at_most_three_dispatches() {
+    let plain = [1., 1., 0., 0., 1., 1., 1.];
+    let cases: [(&[usize], &[usize], [f64; 7], bool); 6] = [
+        (&[64, 3, 32, 32], &[6, 3, 5, 5], plain, true),
+        (&[1, 3, 8, 8], &[6, 3, 3, 3], plain, false),
+        (&[64, 64, 14, 14], &[64, 64, 1, 1], plain, true),
+        (&[8, 512, 14, 14], &[512, 512, 3, 3], [1., 1., 1., 1., 1., 1., 1.], false),
+        (&[4, 64, 28, 28], &[64, 32, 3, 3], [2., 2., 1., 1., 1., 1., 2.], true),
+        (&[4, 64, 28, 28], &[64, 1, 3, 3], [2., 2., 1., 1., 1., 1., 64.], false),
+    ];
+    for (x, weight, args, split) in cases {
+        let dispatched = labels("conv2d", &[x, weight, &weight[..1]], &args);
+        let sums = ["conv2d_grad_weight: sum of parts"];
+        let gradients = [&["conv2d_grad_weight"], &sums[..split as usize], &["conv2d_grad_input"]].concat();
+        let expected = [&["conv2d"], &gradients[..]].concat();
+        assert_eq!(dispatched, expected, "{x:?} {weight:?}");
+    }
 }

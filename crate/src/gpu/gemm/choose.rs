@@ -66,3 +66,52 @@ fn threads(gemm: &Gemm, tile: &Tile) -> usize {
     let tiles = gemm.m.div_ceil(tile.rows).saturating_mul(gemm.n.div_ceil(tile.columns));
     tiles.saturating_mul(gemm.batches).saturating_mul(tile.threads())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Along, Bias};
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn choice(m: usize, n: usize, k: usize, batches: usize, row_sums: bool) -> String {
+        let (functions, bias): (_, Option<Bias>) = (String::new(), None);
+        let (a, b) = (Along::K, Along::Lines);
+        match choose(&Gemm { name: "", m, n, k, batches, a, b, functions, bias, row_sums }) {
+            Variant::Direct => "direct".into(),
+            Variant::Skinny(_) => "skinny".into(),
+            Variant::Tiled { tile, splits, chunk } => {
+                assert!(
+                    chunk * splits >= k && chunk * splits.saturating_sub(1) < k.max(1),
+                    "{chunk} {splits}"
+                );
+                format!("{} x {} / {splits}", tile.rows, tile.columns)
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_for_each_shape() {
+        // Filters of a group, positions, channels times taps: the layers of LeNet, VGG and ResNet.
+        assert_eq!(choice(6, 64 * 784, 75, 1, false), "16 x 64 / 1");
+        assert_eq!(choice(16, 64 * 100, 150, 1, false), "16 x 64 / 1");
+        assert_eq!(choice(64, 32 * 1024, 576, 1, false), "64 x 64 / 1");
+        assert_eq!(choice(512, 64 * 49, 4608, 1, false), "64 x 64 / 1");
+        assert_eq!(choice(512, 49, 4608, 1, false), "64 x 64 / 16");
+        assert_eq!(choice(3, 64 * 784, 27, 1, false), "direct");
+        // Their weight gradients.
+        assert_eq!(choice(6, 75, 64 * 784, 1, true), "16 x 64 / 126");
+        assert_eq!(choice(512, 4608, 64 * 49, 1, true), "64 x 64 / 1");
+        // Dense layers and their weight gradients.
+        assert_eq!(choice(64, 10, 512, 1, false), "skinny");
+        assert_eq!(choice(1, 4096, 25_088, 1, false), "skinny");
+        assert_eq!(choice(1000, 1000, 1000, 1, false), "64 x 64 / 1");
+        assert_eq!(choice(10_000, 10, 512, 1, false), "64 x 16 / 1");
+        assert_eq!(choice(120, 400, 64, 1, true), "32 x 32 / 1");
+        // Many small products.
+        assert_eq!(choice(2, 2, 2, 100_000, false), "direct");
+        assert_eq!(choice(64, 64, 64, 100, false), "64 x 64 / 1");
+        // Nothing to add.
+        assert_eq!(choice(100, 100, 0, 1, true), "32 x 32 / 1");
+    }
+}
