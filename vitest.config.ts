@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Tests in Node, of everything that runs on a device. */
 const IN_NODE = {
   include: ["tests/**/*.test.ts"],
-  exclude: ["tests/packaging/**", "tests/browser/**"],
+  exclude: ["tests/packaging/**", "tests/browser/**", "tests/demo/**"],
   setupFiles: ["tests/setup.ts"],
   testTimeout: 60_000,
 };
@@ -43,7 +43,7 @@ export default defineConfig({
         test: {
           ...ONE_BY_ONE,
           name: "browser",
-          include: ["tests/browser/**/*.test.ts"],
+          include: ["tests/{browser,demo}/**/*.test.ts"],
           setupFiles: ["tests/setup.ts"],
         },
       },

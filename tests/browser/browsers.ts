@@ -18,7 +18,7 @@ const firstThat = (places: readonly (string | undefined)[]): string | undefined 
   places.find((place) => place !== undefined && existsSync(place));
 
 /** WebGPU on a CPU: the adapter that Chromium has with it. */
-const WEBGPU = [
+export const WEBGPU = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
   "--enable-features=Vulkan",
