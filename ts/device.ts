@@ -1,6 +1,6 @@
 /** @file Devices: where tensors live and operations run. */
 import { describe, withDefaults } from "./check.js";
-import { ArgumentError, DeviceError } from "./errors.js";
+import { ArgumentError, DeviceError, DeviceLostError } from "./errors.js";
 import { openGpu } from "./host/node.js";
 import { raw } from "./raw.js";
 
@@ -44,6 +44,9 @@ export function deviceOf(code: number): Device {
   return NAMES[code]!;
 }
 
+/** Whether the GPU has ever been up: if it is not any more, it was lost. */
+let hasBeenUp = false;
+
 /** Refuse what is no device, and a device that is not up. */
 export function checkDevice(operation: string, device: unknown): Device {
   if (device !== "cpu" && device !== "webgpu") {
@@ -52,6 +55,11 @@ export function checkDevice(operation: string, device: unknown): Device {
     );
   }
   if (device === "webgpu" && !raw.gpuIsUp()) {
+    if (hasBeenUp) {
+      throw new DeviceLostError(
+        `${operation}: the device "webgpu" was lost: await useDevice("webgpu") brings a new one up`,
+      );
+    }
     throw new DeviceError(
       `${operation}: the device "webgpu" is not up: await useDevice("webgpu") or bestDevice() first`,
     );
@@ -104,7 +112,9 @@ async function bringUp(options: UseDeviceOptions, software: boolean): Promise<bo
   const opened = await openGpu(gpu);
   if (typeof opened === "string") throw new DeviceError(`useDevice: ${opened}`);
   try {
-    return await raw.requestGpu(power, software);
+    const isUp = await raw.requestGpu(power, software);
+    hasBeenUp ||= isUp;
+    return isUp;
   } finally {
     opened.close();
   }

@@ -115,7 +115,7 @@ describe.runIf(device === "webgpu")("on a GPU", () => {
     await expect(reading).rejects.toThrow(DeviceLostError);
     expect(() => x.add(1)).toThrow(DeviceLostError);
     await expect(x.data()).rejects.toThrow(DeviceLostError);
-    expect(() => zeros(2, { device: "webgpu" })).toThrow(DeviceError);
+    expect(() => zeros(2, { device: "webgpu" })).toThrow(DeviceLostError);
     await useDevice("webgpu");
     expect(() => x.add(1)).toThrow(DeviceLostError);
     expect(await tensor([1, 2], { device: "webgpu" }).add(1).tolist()).toEqual([2, 3]);
