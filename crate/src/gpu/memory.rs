@@ -108,6 +108,12 @@ impl Pool {
         Buffer { id, words, device, taken: Cell::default() }
     }
 
+    /// Whether [`Pool::take`] of so many words is going to destroy what is free.
+    pub fn clears_for(&mut self, words: usize, device: u32) -> bool {
+        self.collect(device);
+        self.stats.pooled > POOL_LIMIT && self.free.get(&words.max(1)).is_none_or(BTreeSet::is_empty)
+    }
+
     /// Takes in what was dropped since.
     pub fn collect(&mut self, device: u32) {
         DROPPED.with_borrow_mut(|dropped| {

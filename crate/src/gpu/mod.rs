@@ -311,6 +311,10 @@ impl Gpu {
                 "a tensor of {len} elements takes {bytes} bytes, this GPU binds at most {most}"
             )));
         }
+        // Kernels in the list may name what is free by now.
+        if self.pool.clears_for(len, self.device) {
+            self.flush(None);
+        }
         let buffer = self.pool.take(&mut *self.driver, len, self.device, op);
         buffer.taken.set((self.queue.flushes, self.queue.len()));
         Ok(Memory::whole(Rc::new(buffer), len))

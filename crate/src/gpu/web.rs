@@ -237,9 +237,6 @@ impl Web {
         if self.groups.contains_key(&key) {
             return;
         }
-        if self.groups.len() >= GROUPS_KEPT {
-            self.groups.clear();
-        }
         let part = |buffer, offset: u32, bytes: u64| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer,
@@ -324,6 +321,10 @@ impl Driver for Web {
     }
 
     fn submit(&mut self, uniforms: &[u32], commands: &[Command], read: Option<ReadBack>) {
+        // Before they are made: all groups of this submission are needed at once.
+        if self.groups.len() + commands.len() > GROUPS_KEPT {
+            self.groups.clear();
+        }
         commands.iter().for_each(|command| self.prepare(command));
         if !uniforms.is_empty() {
             self.queue.write_buffer(&self.uniforms, 0, bytemuck::cast_slice(uniforms));
