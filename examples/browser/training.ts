@@ -20,6 +20,7 @@ export type Digits = Dataset<[Tensor, number]>;
 const SEED = 42;
 const MOMENTUM = 0.9;
 const TEST_BATCH = 200;
+const TESTS_A_READ = 5;
 /** Milliseconds between two reports, about: reading the loss waits for the device. */
 const REPORT_EVERY = 120;
 const MOST_STEPS_A_REPORT = 64;
@@ -188,26 +189,26 @@ export class Training {
     const accuracy = new Accuracy();
     // A generator of its own: testing must not change the order of training.
     const loader = new DataLoader(this.test, { batchSize: TEST_BATCH, generator: new Generator() });
-    let tested = 0;
+    let [tested, share] = [0, NaN];
     for await (const [inputs, labels] of loader) {
       const { model } = this;
       await this.#pause();
-      const survived = await this.#survive(() =>
+      const survived = await this.#survive(async () => {
         scope(() =>
           noGrad(() =>
             accuracy.update(this.#model(inputs.to(this.#device)), labels.to(this.#device)),
           ),
-        ),
-      );
+        );
+        tested++;
+        if (tested % TESTS_A_READ !== 0 && tested < loader.length) return;
+        // Reading keeps the loop from running ahead of a GPU.
+        share = await accuracy.compute();
+        this.tell({ type: "testing", share: tested / loader.length });
+      });
       // What was counted so far is on another device.
       if (!survived || model !== this.#model) return this.#accuracy();
-      if (++tested % 10 === 0) this.tell({ type: "testing", share: tested / loader.length });
     }
-    let share = NaN;
-    const survived = await this.#survive(async () => {
-      share = await accuracy.compute();
-    });
-    return survived ? share : this.#accuracy();
+    return share;
   }
 
   /** If the loop is to stop, wait here until it is to go on. */
