@@ -264,6 +264,25 @@ describe("reading", () => {
   });
 });
 
+describe("a dimension stands alone, before the options, or among them", () => {
+  const x = grid().float();
+  test.each<[what: string, results: Tensor[]]>([
+    ["sum", [x.sum(1, { keepdim: true }), x.sum({ dim: 1, keepdim: true }), x.sum([1], { keepdim: true })]], // prettier-ignore
+    ["mean of everything", [x.mean(null, { keepdim: true }), x.mean({ keepdim: true }), x.mean(undefined, { keepdim: true })]], // prettier-ignore
+    ["std", [x.std(0, { correction: 0 }), x.std({ dim: 0, correction: 0 })]],
+    ["argmax", [x.argmax(1, { keepdim: true }), x.argmax({ dim: 1, keepdim: true })]],
+    ["max", [x.max(1, { keepdim: true })[0], x.max({ dim: 1, keepdim: true })[0]]],
+    ["norm", [x.norm(1, { dim: 1 }), x.norm({ p: 1, dim: 1 }), x.abs().sum(1)]],
+    ["norm of everything", [x.norm(1), x.norm({ p: 1 }), x.sum()]],
+    ["softmax", [x.softmax(1), x.softmax({ dim: 1 })]],
+    ["cat", [torch.cat([x, x], 1), torch.cat([x, x], { dim: 1 })]],
+  ])("%s", (_, [first, ...others]) => {
+    for (const other of others) {
+      expect([other.shape, other.tolistSync()]).toEqual([first!.shape, first!.tolistSync()]);
+    }
+  });
+});
+
 describe("what is a method in PyTorch and a function is both here", () => {
   const x = tensor([
     [0.5, 2],

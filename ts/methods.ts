@@ -36,10 +36,10 @@ interface SpecialMethods {
 /** An overloaded function of a tensor, without its first argument. */
 type WithoutFirst<F> = F extends {
   (x: Tensor): infer A;
-  (x: Tensor, dim: infer D): infer B;
+  (x: Tensor, dim: infer D, options?: infer P): infer B;
   (x: Tensor, other: infer O): infer C;
 }
-  ? { (): A; (dim: D): B; (other: O): C }
+  ? { (): A; (dim: D, options?: P): B; (other: O): C }
   : never;
 
 /** Every operation that is a method of tensors. */

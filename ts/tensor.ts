@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** @file The tensor: a handle of the core with PyTorch's face. */
-import { describe, withDefaults } from "./check.js";
+import { describe, number, withDefaults } from "./check.js";
 import { checkDevice, type Device, deviceOf } from "./device.js";
 import { type DType, dtypeCode, dtypeOf, isDtype, type TensorData } from "./dtype.js";
 import { ArgumentError, DeviceError, IndexError } from "./errors.js";
@@ -87,7 +87,7 @@ export class Tensor {
   size(dim: number): number;
   size(dim?: number): number | readonly number[] {
     if (dim === undefined) return this.shape;
-    const size = this.shape[dim < 0 ? dim + this.ndim : dim];
+    const size = this.shape[number("size", "dim", dim) < 0 ? dim + this.ndim : dim];
     if (size === undefined) {
       throw new IndexError(
         `size: dim ${describe(dim)} is out of range for ${this.ndim} dimensions`,

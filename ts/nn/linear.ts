@@ -1,5 +1,5 @@
 /** @file Linear layers, and layers that only rearrange. */
-import { positive, withDefaults } from "../check.js";
+import { number, numbers, positive, withDefaults } from "../check.js";
 import { naming } from "../composed.js";
 import { empty } from "../create.js";
 import { linear } from "../functional/conv.js";
@@ -62,6 +62,8 @@ export class Flatten extends Module {
     readonly endDim = -1,
   ) {
     super();
+    number("Flatten", "startDim", startDim);
+    number("Flatten", "endDim", endDim);
   }
 
   forward(x: Tensor): Tensor {
@@ -80,6 +82,8 @@ export class Unflatten extends Module {
     readonly unflattenedSize: readonly number[],
   ) {
     super();
+    number("Unflatten", "dim", dim);
+    numbers("Unflatten", "unflattenedSize", unflattenedSize);
   }
 
   forward(x: Tensor): Tensor {

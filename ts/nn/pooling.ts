@@ -1,5 +1,5 @@
 /** @file Pooling layers. */
-import { type Size2d, withDefaults } from "../check.js";
+import { pair, type Size2d, withDefaults } from "../check.js";
 import {
   avgPool2d,
   type AvgPool2dOptions,
@@ -10,6 +10,15 @@ import {
 import type { Tensor } from "../tensor.js";
 import { Module } from "./module.js";
 import { named } from "./repr.js";
+
+/** Refuse what is no size, before the first call does. */
+function checkSizes<Name extends string>(
+  layer: string,
+  sizes: Readonly<Record<Name, Size2d>>,
+  names: readonly Name[],
+): void {
+  for (const name of names) pair(layer, name, sizes[name]);
+}
 
 type MaxPool2dLayerOptions = Omit<MaxPool2dOptions, "returnIndices">;
 
@@ -39,6 +48,7 @@ export class MaxPool2d extends Module {
     this.padding = given.padding;
     this.dilation = given.dilation;
     this.ceilMode = given.ceilMode;
+    checkSizes("MaxPool2d", this, ["kernelSize", "stride", "padding", "dilation"]);
   }
 
   forward(x: Tensor): Tensor {
@@ -80,6 +90,7 @@ export class AvgPool2d extends Module {
     this.ceilMode = given.ceilMode;
     this.countIncludePad = given.countIncludePad;
     this.divisorOverride = given.divisorOverride;
+    checkSizes("AvgPool2d", this, ["kernelSize", "stride", "padding"]);
   }
 
   forward(x: Tensor): Tensor {

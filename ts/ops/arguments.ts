@@ -53,14 +53,30 @@ function isDims(value: unknown): value is Dims {
   return typeof value === "number" || Array.isArray(value);
 }
 
+/** Read `f(1, { keepdim: true })` as `f({ dim: 1, keepdim: true })`. */
+export function withDim<T extends { dim: unknown }>(
+  operation: string,
+  dim: Dims | Partial<T> | null | undefined,
+  rest: Omit<Partial<T>, "dim"> | undefined,
+  defaults: T,
+): T {
+  if (dim === undefined || dim === null || isDims(dim)) {
+    const { dim: usual, ...others } = defaults;
+    const options = withDefaults<Omit<T, "dim">>(operation, rest, others);
+    return { ...options, dim: dim ?? usual } as T;
+  }
+  if (rest === undefined) return withDefaults<T>(operation, dim, defaults);
+  throw new ArgumentError(`${operation}: expected one options object, got two`);
+}
+
 /** Read `sum(1)`, `sum([0, 1])` and `sum({ dim: 1 })` alike; `[]` stands for all dimensions. */
 export function reduceArgs<T extends Required<ReduceOptions>>(
   operation: string,
-  dim: Dims | Partial<T> | undefined,
+  dim: Dims | Partial<T> | null | undefined,
+  rest: Omit<Partial<T>, "dim"> | undefined,
   defaults: T,
 ): [dims: readonly number[], options: T] {
-  const given = isDims(dim) ? ({ dim } as Partial<T>) : dim;
-  const options = withDefaults<T>(operation, given, defaults);
+  const options = withDim(operation, dim, rest, defaults);
   if (options.dim === null) return [[], options];
   const dims = typeof options.dim === "number" ? [options.dim] : options.dim;
   return [numbers(operation, "dim", dims), options];

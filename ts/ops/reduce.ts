@@ -1,5 +1,5 @@
 /** @file Operations that gather elements along dimensions: sums, extremes, norms, softmax. */
-import { number, withDefaults } from "../check.js";
+import { number } from "../check.js";
 import { naming } from "../composed.js";
 import { ArgumentError } from "../errors.js";
 import type { OperationName } from "../raw.js";
@@ -10,16 +10,24 @@ import {
   type Dims,
   reduceArgs,
   type ReduceOptions,
+  withDim,
 } from "./arguments.js";
 
 const REDUCE: Required<ReduceOptions> = { dim: null, keepdim: false };
 
-type Reduction = (x: Tensor, dim?: Dims | ReduceOptions) => Tensor;
+/** Options of an operation whose dimension stands before them. */
+type Rest<Options> = Omit<Options, "dim">;
+
+type Reduction = (
+  x: Tensor,
+  dim?: Dims | ReduceOptions | null,
+  options?: Rest<ReduceOptions>,
+) => Tensor;
 
 const reduction =
   (operation: OperationName): Reduction =>
-  (x, dim) => {
-    const [dims, { keepdim }] = reduceArgs(operation, dim, REDUCE);
+  (x, dim, options) => {
+    const [dims, { keepdim }] = reduceArgs(operation, dim, options, REDUCE);
     return apply(operation, [x], [dims.length, ...dims, Number(keepdim)]);
   };
 
@@ -48,9 +56,9 @@ export interface VarianceOptions extends ReduceOptions {
 
 const deviation =
   (operation: "var" | "std") =>
-  (x: Tensor, dim?: Dims | VarianceOptions): Tensor => {
+  (x: Tensor, dim?: Dims | VarianceOptions | null, options?: Rest<VarianceOptions>): Tensor => {
     const defaults: Required<VarianceOptions> = { ...REDUCE, correction: 1 };
-    const [dims, { keepdim, correction }] = reduceArgs(operation, dim, defaults);
+    const [dims, { keepdim, correction }] = reduceArgs(operation, dim, options, defaults);
     return apply(operation, [x], [dims.length, ...dims, Number(keepdim), correction]);
   };
 
@@ -68,11 +76,19 @@ export interface NormOptions extends ReduceOptions {
   p?: number;
 }
 
-/** (sum of |x|^p)^(1/p) over all elements or some dimensions */
-export function norm(x: Tensor, options?: NormOptions): Tensor {
-  const defaults: Required<NormOptions> = { ...REDUCE, p: 2 };
-  const [dims, { keepdim, p }] = reduceArgs("norm", options, defaults);
-  return apply("norm", [x], [dims.length, ...dims, Number(keepdim), p]);
+/** (sum of |x|^p)^(1/p) over all elements or some dimensions: `norm(1)`, `norm({ dim: 1 })` */
+export function norm(
+  x: Tensor,
+  p?: number | NormOptions,
+  options?: Omit<NormOptions, "p">,
+): Tensor {
+  if (Array.isArray(p)) number("norm", "p", p);
+  const defaults: Required<NormOptions> = { ...REDUCE, p: typeof p === "number" ? p : 2 };
+  const [dims, filled] =
+    typeof p === "number"
+      ? reduceArgs("norm", options, undefined, defaults)
+      : reduceArgs("norm", p, options, defaults);
+  return apply("norm", [x], [dims.length, ...dims, Number(filled.keepdim), filled.p]);
 }
 
 /** Index of the largest element: of all of them, or along one dimension. */
@@ -81,10 +97,13 @@ export const argmax = indexOfExtreme("argmax");
 export const argmin = indexOfExtreme("argmin");
 
 function indexOfExtreme(operation: "argmax" | "argmin") {
-  return (x: Tensor, dim?: number | DimKeepOptions): Tensor => {
-    const given = typeof dim === "number" ? { dim } : dim;
+  return (
+    x: Tensor,
+    dim?: number | DimKeepOptions | null,
+    options?: Rest<DimKeepOptions>,
+  ): Tensor => {
     const defaults = { dim: null as number | null, keepdim: false };
-    const filled = withDefaults(operation, given, defaults);
+    const filled = withDim(operation, dim, options, defaults);
     if (Number.isNaN(filled.dim)) throw new ArgumentError(`${operation}: dim must not be NaN`);
     // To the core NaN is "no dimension": the index then counts through all elements.
     return apply(operation, [x], [filled.dim ?? NaN, Number(filled.keepdim)]);
@@ -94,7 +113,11 @@ function indexOfExtreme(operation: "argmax" | "argmin") {
 /** `max` and `min`: of all elements, along a dimension with indices, or of two tensors. */
 export interface Extreme {
   (x: Tensor): Tensor;
-  (x: Tensor, dim: number | (DimKeepOptions & { dim: number })): [values: Tensor, indices: Tensor];
+  (
+    x: Tensor,
+    dim: number | (DimKeepOptions & { dim: number }),
+    options?: Rest<DimKeepOptions>,
+  ): [values: Tensor, indices: Tensor];
   (x: Tensor, other: Tensor): Tensor;
 }
 
@@ -105,16 +128,23 @@ function extreme(
 ): Extreme {
   const name = along === "max_dim" ? "max" : "min";
   function call(x: Tensor): Tensor;
-  function call(x: Tensor, dim: number | DimKeepOptions): [Tensor, Tensor];
+  function call(
+    x: Tensor,
+    dim: number | DimKeepOptions,
+    options?: Rest<DimKeepOptions>,
+  ): [Tensor, Tensor];
   function call(x: Tensor, other: Tensor): Tensor;
-  function call(x: Tensor, second?: Tensor | number | DimKeepOptions): Tensor | [Tensor, Tensor] {
+  function call(
+    x: Tensor,
+    second?: Tensor | number | DimKeepOptions,
+    options?: Rest<DimKeepOptions>,
+  ): Tensor | [Tensor, Tensor] {
     if (second === undefined) {
       handleOf(name, x);
       return naming(name, () => apply(all, [x], [0, 0]));
     }
     if (second instanceof Tensor) return apply(two, [x, second]);
-    const given = typeof second === "number" ? { dim: second } : second;
-    const filled = withDefaults<Required<DimKeepOptions>>(name, given, {
+    const filled = withDim<Required<DimKeepOptions>>(name, second, options, {
       dim: NaN,
       keepdim: false,
     });
