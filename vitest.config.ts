@@ -8,11 +8,11 @@ const IN_NODE = {
   testTimeout: 60_000,
 };
 
-/** Tests that know no device: the CPU's run has them. */
-const WITHOUT_DEVICE = ["tests/{data,examples,io,print,vision}*.test.ts"];
+/** Tests that know no device, or go through the devices themselves: the CPU's run has them. */
+const WITHOUT_DEVICE = ["tests/{data,examples,io,print,vision}*.test.ts", "tests/memory/**"];
 
 /** Each of these runs compilers, servers and browsers: one after the other. */
-const ONE_BY_ONE = { testTimeout: 180_000, hookTimeout: 180_000, fileParallelism: false };
+const ONE_BY_ONE = { testTimeout: 180_000, hookTimeout: 300_000, fileParallelism: false };
 
 export default defineConfig({
   test: {
@@ -35,6 +35,8 @@ export default defineConfig({
           name: "webgpu",
           exclude: [...IN_NODE.exclude, ...WITHOUT_DEVICE],
           env: { TORCHLET_DEVICE: "webgpu" },
+          // A CPU may have to imitate the GPU.
+          testTimeout: 300_000,
           globalSetup: ["tests/adapter.ts"],
         },
       },
