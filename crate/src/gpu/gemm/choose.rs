@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(choice(512, 49, 4608, 1, false), "64 x 64 / 16");
         assert_eq!(choice(3, 64 * 784, 27, 1, false), "direct");
         // Their weight gradients.
-        assert_eq!(choice(6, 75, 64 * 784, 1, true), "16 x 64 / 126");
+        assert_eq!(choice(6, 75, 64 * 784, 1, true), "16 x 64 / 128");
         assert_eq!(choice(512, 4608, 64 * 49, 1, true), "64 x 64 / 1");
         // Dense layers and their weight gradients.
         assert_eq!(choice(64, 10, 512, 1, false), "skinny");
