@@ -6,10 +6,11 @@ const IN_NODE = {
   exclude: ["tests/packaging/**", "tests/browser/**", "tests/demo/**"],
   setupFiles: ["tests/setup.ts"],
   testTimeout: 60_000,
+  hookTimeout: 60_000,
 };
 
-/** Tests that know no device, or go through the devices themselves: the CPU's run has them. */
-const WITHOUT_DEVICE = ["tests/{data,examples,io,print,vision}*.test.ts", "tests/memory/**"];
+/** Tests that know no device: the CPU's run has them. */
+const WITHOUT_DEVICE = ["tests/{data,examples,io,print,vision}*.test.ts"];
 
 /** Each of these runs compilers, servers and browsers: one after the other. */
 const ONE_BY_ONE = { testTimeout: 180_000, hookTimeout: 300_000, fileParallelism: false };
@@ -37,6 +38,7 @@ export default defineConfig({
           env: { TORCHLET_DEVICE: "webgpu" },
           // A CPU may have to imitate the GPU.
           testTimeout: 300_000,
+          hookTimeout: 300_000,
           globalSetup: ["tests/adapter.ts"],
         },
       },

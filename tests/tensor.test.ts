@@ -80,7 +80,7 @@ describe("dtypes of results", () => {
       "float32",
       "bool",
     ]);
-    for (const same of [x.float(), x.to("float32"), x.to("cpu"), x.cpu(), x.contiguous()]) {
+    for (const same of [x.float(), x.to("float32"), x.to(x.device), x.contiguous()]) {
       expect(same === x).toBe(true);
     }
     expect(leaf(1).int().requiresGrad).toBe(false);

@@ -20,7 +20,12 @@ export class Generator {
   constructor(id: number);
   constructor(id?: number) {
     this.#id = id ?? raw.newGenerator();
-    if (id === undefined) registry.register(this, this.#id);
+    if (id === undefined) registry.register(this, this.#id, this);
+  }
+
+  /** Give the memory of the stream back now instead of when the garbage collector comes. */
+  dispose(): void {
+    if (registry.unregister(this)) raw.freeGenerator(this.#id);
   }
 
   /** The number by which the core knows this generator. */

@@ -284,13 +284,14 @@ fn box_muller(block: &mut [f32], mean: f32, std: f32) {
 }
 
 struct Table {
-    generators: HashMap<u32, Generator>,
+    /// In boxes: a table of their states would grow by hundreds of kilobytes.
+    generators: HashMap<u32, Box<Generator>>,
     next: u32,
 }
 
 thread_local! {
     static TABLE: RefCell<Table> = RefCell::new(Table {
-        generators: HashMap::from([(DEFAULT_GENERATOR, Generator::new(DEFAULT_SEED))]),
+        generators: HashMap::from([(DEFAULT_GENERATOR, Box::new(Generator::new(DEFAULT_SEED)))]),
         next: DEFAULT_GENERATOR + 1,
     });
 }
@@ -300,7 +301,7 @@ pub fn with<R>(gen: u32, f: impl FnOnce(&mut Generator) -> R) -> Result<R> {
     TABLE.with(|table| {
         let mut table = table.borrow_mut();
         let generator = table.generators.get_mut(&gen);
-        generator.map(f).ok_or_else(|| Error::argument(format!("there is no generator {gen}")))
+        generator.map(|generator| f(generator)).ok_or_else(|| Error::argument(format!("there is no generator {gen}")))
     })
 }
 
@@ -310,7 +311,7 @@ pub fn new_generator() -> u32 {
         let mut table = table.borrow_mut();
         let gen = table.next;
         table.next += 1;
-        table.generators.insert(gen, Generator::new(DEFAULT_SEED));
+        table.generators.insert(gen, Box::new(Generator::new(DEFAULT_SEED)));
         gen
     })
 }

@@ -92,8 +92,16 @@ export class RandomSampler implements Sampler {
   }
 
   *[Symbol.iterator](): Generator_<number> {
+    const own = this.#generator ? null : new Generator();
+    try {
+      yield* this.#draw(this.#generator ?? own!.manualSeed(defaultGenerator.randomInt63()));
+    } finally {
+      own?.dispose();
+    }
+  }
+
+  *#draw(generator: Generator): Generator_<number> {
     const n = this.dataSource.length;
-    const generator = this.#generator ?? new Generator().manualSeed(defaultGenerator.randomInt63());
     if (this.replacement) {
       // In blocks of 32, which is how PyTorch's stream comes out.
       const block = (size: number): number[] => drawn(randint(n, [size], { generator }));
