@@ -1,7 +1,6 @@
 //! Reference-counted memory of tensors, with a version that counts writes, and the pool it comes from.
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::HashMap;
-use std::ops::{Deref, DerefMut};
 use std::rc::{Rc, Weak};
 
 use crate::error::{Error, Kind, Result};
@@ -276,64 +275,6 @@ pub fn scratch<T: bytemuck::Zeroable + Clone>(len: usize) -> Result<Vec<T>> {
         .map_err(|_| Error::memory(format!("out of memory: scratch space for {len} elements")))?;
     memory.resize(len, T::zeroed());
     Ok(memory)
-}
-
-thread_local! {
-    /// Workspaces of kernels that have ended, by length: the next step asks for the same again. Left to the allocator,
-    /// something small would take their place, and the WASM memory would grow now and then for ever.
-    static WORKSPACES: RefCell<HashMap<usize, Vec<Vec<f32>>>> = RefCell::default();
-}
-
-/// Workspaces of one length that are kept, at most, and lengths, and elements of a workspace.
-const WORKSPACES_KEPT: usize = 4;
-const LENGTHS_KEPT: usize = 128;
-const ELEMENTS_KEPT: usize = 1 << 20;
-
-/// As [`scratch`], for the large pieces that kernels ask for at every call.
-pub struct Workspace(Vec<f32>);
-
-/// Zeroed memory for the duration of a kernel, which is kept for the next one.
-pub fn workspace(len: usize) -> Result<Workspace> {
-    match WORKSPACES.with_borrow_mut(|kept| kept.get_mut(&len).and_then(Vec::pop)) {
-        Some(mut memory) => {
-            memory.fill(0.0);
-            Ok(Workspace(memory))
-        }
-        None => scratch(len).map(Workspace),
-    }
-}
-
-impl Deref for Workspace {
-    type Target = [f32];
-    fn deref(&self) -> &[f32] {
-        &self.0
-    }
-}
-
-impl DerefMut for Workspace {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
-    }
-}
-
-impl Drop for Workspace {
-    fn drop(&mut self) {
-        let memory = std::mem::take(&mut self.0);
-        if memory.len() > ELEMENTS_KEPT {
-            return;
-        }
-        // They are gone while a thread ends.
-        let _ = WORKSPACES.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            if kept.len() >= LENGTHS_KEPT && !kept.contains_key(&memory.len()) {
-                kept.clear();
-            }
-            let same = kept.entry(memory.len()).or_default();
-            if same.len() < WORKSPACES_KEPT {
-                same.push(memory);
-            }
-        });
-    }
 }
 
 /// A NaN: in debug builds an operation that leaves an element unwritten is seen.

@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::patches::Patches;
 use crate::error::Result;
 use crate::kernels::gemm::{with_left, Matrix, Start};
-use crate::storage::workspace;
+use crate::storage::scratch;
 
 /// `out[m, h_out, w_out] (+)= filters[m, taps] patches[taps, h_out * w_out]` for each pair of image and output.
 pub fn correlate<'a>(
@@ -14,7 +14,7 @@ pub fn correlate<'a>(
     start: Start,
     pairs: impl Iterator<Item = (&'a [f32], &'a mut [f32])>,
 ) -> Result<()> {
-    let mut padded = workspace(layout.len())?;
+    let mut padded = scratch(layout.len())?;
     if Direct::suits(layout, m) {
         let direct = Direct::new(layout, m, filters)?;
         for (image, out) in pairs {

@@ -7,7 +7,7 @@ use super::row_blocks;
 use crate::error::Result;
 use crate::kernels::gemm::{pack_rows, Matrix, Start};
 use crate::kernels::simd::F32x4;
-use crate::storage::{workspace, Workspace};
+use crate::storage::scratch;
 
 /// More filters than this pay for packing the patches.
 const FEW_FILTERS: usize = 16;
@@ -21,7 +21,7 @@ pub struct Direct {
     m: usize,
     positions: usize,
     /// For each block of rows `[taps][rows]`.
-    filters: Workspace,
+    filters: Vec<f32>,
     /// Bytes from a window's first element to each tap.
     offsets: Vec<u32>,
     vectors: Vec<Vector>,
@@ -48,7 +48,7 @@ impl Direct {
 
     pub fn new(layout: &Layout, m: usize, filters: &[f32]) -> Result<Self> {
         let taps = layout.offsets.len();
-        let mut packed = workspace(m * taps)?;
+        let mut packed = scratch(m * taps)?;
         for (i, rows) in row_blocks(m) {
             let panel = &mut packed[i * taps..(i + rows) * taps];
             pack_rows(rows, 0, i, Matrix::rows(filters, taps), panel);

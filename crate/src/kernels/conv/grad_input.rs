@@ -5,7 +5,7 @@ use super::{group, group_mut, ConvDims};
 use crate::error::Result;
 use crate::kernels::gemm::{with_left, Matrix, Start};
 use crate::shape::{checked_numel, Window};
-use crate::storage::workspace;
+use crate::storage::scratch;
 
 /// `dx[n, c, h, w]` from `dy[n, o, h_out, w_out]` and the weight.
 pub fn conv2d_grad_input(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<()> {
@@ -47,7 +47,7 @@ fn grad_input_stride_1(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32])
         (Axis::new(size_out, 1, around, around), window)
     };
     let layout = Layout::new(og, axis(d.rows, d.h_out), axis(d.columns, d.w_out), [d.h, d.w])?;
-    let mut turned = workspace(cg * og * taps)?;
+    let mut turned = scratch(cg * og * taps)?;
     for g in 0..d.groups {
         for o in 0..og {
             for c in 0..cg {
@@ -70,8 +70,8 @@ fn grad_input_strided(d: &ConvDims, dy: &[f32], weight: &[f32], dx: &mut [f32]) 
     let (cg, og) = d.group();
     let (taps, positions) = (cg * d.taps(), d.positions());
     let layout = Layout::of(d)?;
-    let mut padded = workspace(layout.len())?;
-    let mut patches = workspace(checked_numel(&[taps, positions])?)?;
+    let mut padded = scratch(layout.len())?;
+    let mut patches = scratch(checked_numel(&[taps, positions])?)?;
     for g in 0..d.groups {
         let filters = Matrix::rows(&weight[g * og * taps..(g + 1) * og * taps], taps).transposed();
         with_left(taps, og, filters, |left| {

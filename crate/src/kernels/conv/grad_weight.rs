@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::{row_blocks, ConvDims};
 use crate::error::Result;
 use crate::kernels::simd::F32x4;
-use crate::storage::{scratch, workspace};
+use crate::storage::scratch;
 
 /// Positions of a vector.
 const LANES: usize = 4;
@@ -25,8 +25,8 @@ pub fn conv2d_grad_weight(d: &ConvDims, x: &[f32], dy: &[f32], dw: &mut [f32]) -
     let (length, runs) = layout.position_runs();
     let vectors = runs.count() * length.div_ceil(LANES);
     let batch = SPAN.div_ceil(vectors.max(1)).min(BATCH / layout.len()).clamp(1, d.n.max(1));
-    let mut padded = workspace(batch * layout.len())?;
-    let mut arranged = workspace(og * batch * vectors * LANES)?;
+    let mut padded = scratch(batch * layout.len())?;
+    let mut arranged = scratch(og * batch * vectors * LANES)?;
     dw.fill(0.0);
     let mut sweep = Sweep::new(&layout, batch)?;
     for g in 0..d.groups {
