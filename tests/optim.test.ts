@@ -69,7 +69,7 @@ describe(`as ${by}`, () => {
 const leaf = (...values: number[]): Tensor => tensor(values, { requiresGrad: true });
 
 describe("parameter groups", () => {
-  test("have the options of the optimizer where they have none of their own", () => {
+  test("have the options of the optimizer where they have none of their own", async () => {
     const [a, b, c] = [leaf(1), leaf(2), leaf(3)];
     const groups = [{ params: [a], lr: 1 }, { params: b }];
     const optimizer = new optim.SGD(groups, { lr: 0.5, momentum: 0.9 });
@@ -91,7 +91,7 @@ describe("parameter groups", () => {
     for (const group of optimizer.paramGroups) group.lr = 0.25;
     a.add(b).add(c).backward();
     optimizer.step();
-    expect([a, b, c].map((p) => p.itemSync())).toEqual([0.75, 1.75, 2.75]);
+    expect(await Promise.all([a, b, c].map((p) => p.item()))).toEqual([0.75, 1.75, 2.75]);
   });
 
   test("may come from a module or a generator", () => {
@@ -135,31 +135,31 @@ describe("parameter groups", () => {
 });
 
 describe("a step", () => {
-  test("zeroGrad forgets gradients or sets them to 0", () => {
+  test("zeroGrad forgets gradients or sets them to 0", async () => {
     const [a, b] = [leaf(1), leaf(2)];
     const optimizer = new optim.SGD([{ params: a }, { params: b }], { lr: 1 });
     a.mul(3).backward();
     optimizer.zeroGrad({ setToNone: false });
-    expect([a.grad!.itemSync(), b.grad]).toEqual([0, null]);
+    expect([await a.grad!.item(), b.grad]).toEqual([0, null]);
     optimizer.zeroGrad();
     optimizer.step();
-    expect([a.grad, a.itemSync(), b.itemSync()]).toEqual([null, 1, 2]);
+    expect([a.grad, await a.item(), await b.item()]).toEqual([null, 1, 2]);
     expect(() => optimizer.zeroGrad({ setToNull: true } as never)).toThrow(/"setToNull"/);
   });
 
-  test("changes parameters in place, outside of the graph", () => {
+  test("changes parameters in place, outside of the graph", async () => {
     const a = leaf(1, 2);
     const [view, version] = [a.detach(), a.version];
     const optimizer = new optim.SGD([a], { lr: 0.5 });
     const loss = a.mul(a).sum();
     loss.backward({ retainGraph: true });
     optimizer.step();
-    expect([view.tolistSync(), a.isLeaf, a.requiresGrad]).toEqual([[0, 0], true, true]);
+    expect([await view.tolist(), a.isLeaf, a.requiresGrad]).toEqual([[0, 0], true, true]);
     expect(a.version).toBeGreaterThan(version);
     expect(() => loss.backward()).toThrow(AutogradError);
   });
 
-  test("computes its closure with gradients, and gives the loss back", () => {
+  test("computes its closure with gradients, and gives the loss back", async () => {
     const a = leaf(3);
     const optimizer = new optim.SGD([a], { lr: 0.1 });
     const loss = noGrad(() =>
@@ -170,12 +170,15 @@ describe("a step", () => {
         return [inside, isGradEnabled()] as const;
       }),
     );
-    expect([loss[0].itemSync(), loss[1], a.itemSync()]).toEqual([6, true, Math.fround(2.8)]);
+    expect([await loss[0].item(), loss[1], await a.item()]).toEqual([6, true, Math.fround(2.8)]);
     expect(() => optimizer.step(5 as never)).toThrow(/step: closure must be a function/);
     expect(() => optimizer.step(() => Promise.resolve(1))).toThrow(/must not be async/);
-    expect(a.itemSync()).toBe(Math.fround(2.8));
+    expect(await a.item()).toBe(Math.fround(2.8));
   });
 });
+
+const lists = (tensors: readonly Tensor[]): Promise<unknown> =>
+  Promise.all(tensors.map((x) => x.tolist()));
 
 describe("stateDict", () => {
   type AnyOptimizer = optim.Optimizer<{ lr: number }>;
@@ -203,7 +206,7 @@ describe("stateDict", () => {
   const start = (): Tensor[] => [filled(50, [4]).requiresGrad_(), leaf(0.5)];
   const copies = (params: Tensor[]): Tensor[] => params.map((p) => p.detach().clone().requiresGrad_()); // prettier-ignore
 
-  test.each(OPTIMIZERS)("%s goes on as if it had not been interrupted", (_, make) => {
+  test.each(OPTIMIZERS)("%s goes on as if it had not been interrupted", async (_, make) => {
     const unbroken = start();
     const first = make(unbroken);
     train(first, unbroken, 0, 3);
@@ -215,7 +218,7 @@ describe("stateDict", () => {
     // The state was copied: what the first does now is nothing to the second.
     train(first, unbroken, 3, 6);
     train(second, params, 3, 6);
-    expect(params.map((p) => p.tolistSync())).toEqual(unbroken.map((p) => p.tolistSync()));
+    expect(await lists(params)).toEqual(await lists(unbroken));
     expect(second.paramGroups[0]!.lr).toBe(0.1);
   });
 
@@ -248,13 +251,13 @@ describe("stateDict", () => {
     expect(optimizer.paramGroups[0]).toMatchObject({ lr: 0.1, momentum: 0.9 });
   });
 
-  test("a state of another shape is refused at the step", () => {
+  test("a state of another shape is refused at the step", async () => {
     const a = leaf(1, 2);
     const optimizer = new optim.SGD([a], { lr: 1, momentum: 0.9 });
     const { paramGroups } = optimizer.stateDict();
     optimizer.loadStateDict({ paramGroups, state: { 0: { step: 1, momentumBuffer: ones(3) } } });
     a.sum().backward();
     expect(() => optimizer.step()).toThrow(/sgd: parameter 0 has shape \[2\].*\[3\]/);
-    expect(a.tolistSync()).toEqual([1, 2]);
+    expect(await a.tolist()).toEqual([1, 2]);
   });
 });

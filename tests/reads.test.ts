@@ -64,6 +64,6 @@ describe.runIf(device === "webgpu")("synchronous reads on a GPU", () => {
   });
 
   test("printing hides the values", () => {
-    expect(String(four())).toBe("tensor(..., size=[2, 2], device=webgpu)");
+    expect(String(four())).toBe("tensor(..., size=(2, 2), device=webgpu)");
   });
 });
