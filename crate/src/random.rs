@@ -301,7 +301,9 @@ pub fn with<R>(gen: u32, f: impl FnOnce(&mut Generator) -> R) -> Result<R> {
     TABLE.with(|table| {
         let mut table = table.borrow_mut();
         let generator = table.generators.get_mut(&gen);
-        generator.map(|generator| f(generator)).ok_or_else(|| Error::argument(format!("there is no generator {gen}")))
+        generator
+            .map(|generator| f(generator))
+            .ok_or_else(|| Error::argument(format!("there is no generator {gen}")))
     })
 }
 

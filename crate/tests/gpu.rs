@@ -231,7 +231,8 @@ fn gradients_of_linear_are_two_dispatches() {
 #[test]
 fn gradients_of_convolution_are_at_most_three_dispatches() {
     let plain = [1., 1., 0., 0., 1., 1., 1.];
-    let cases: [(&[usize], &[usize], [f64; 7], bool); 6] = [
+    type Case<'a> = (&'a [usize], &'a [usize], [f64; 7], bool);
+    let cases: [Case; 6] = [
         (&[64, 3, 32, 32], &[6, 3, 5, 5], plain, true),
         (&[1, 3, 8, 8], &[6, 3, 3, 3], plain, false),
         (&[64, 64, 14, 14], &[64, 64, 1, 1], plain, true),

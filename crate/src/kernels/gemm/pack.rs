@@ -60,7 +60,7 @@ pub fn pack_rows(rows: usize, k0: usize, i0: usize, a: Matrix, panel: &mut [f32]
 /// `panel[k][i] = lines[i][k * step]`, written in order.
 fn interleave<const N: usize>(lines: [&[f32]; N], step: usize, panel: &mut [f32]) {
     let length = panel.len() / N;
-    let whole = if step == 1 && N % 4 == 0 { length - length % 4 } else { 0 };
+    let whole = if step == 1 && N.is_multiple_of(4) { length - length % 4 } else { 0 };
     let (blocks, rest) = panel.split_at_mut(whole * N);
     assert!(lines.iter().all(|line| line.len() >= whole));
     for (block, k) in blocks.chunks_exact_mut(4 * N).zip((0..whole).step_by(4)) {
