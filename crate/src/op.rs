@@ -26,9 +26,7 @@ pub trait Op: 'static {
 
     /// The same computation as kernels for the GPU. Nothing was computed yet: only shapes, dtypes and layouts are
     /// known, and the range of integers that were uploaded.
-    fn gpu(&self, _x: &[GpuInput<'_>], _out: &[Meta]) -> Result<Plan> {
-        Err(Error::new(crate::error::Kind::Device, "is not there on \"webgpu\" yet"))
-    }
+    fn gpu(&self, x: &[GpuInput<'_>], out: &[Meta]) -> Result<Plan>;
 
     /// Overwrites `target`, the contiguous first input, with the first output, where that saves a copy.
     /// `x` are the other inputs; none of them shares the target's memory. `false`: not done.

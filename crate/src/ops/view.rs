@@ -4,7 +4,8 @@ use std::rc::Rc;
 use super::{sample, Call, Operation, Sample};
 use crate::args::Args;
 use crate::error::{Error, Result};
-use crate::op::{Input, Op, Output};
+use crate::gpu::kernel::Plan;
+use crate::op::{GpuInput, Input, Op, Output};
 use crate::ops::{copy, reduce};
 use crate::shape::{self, checked_numel, infer_shape, normalize_dim, Layout, Shape};
 use crate::tape::{apply, Context};
@@ -18,6 +19,9 @@ macro_rules! only_view {
         }
         fn cpu(&self, _: &[Input], _: &mut [Output]) -> Result<()> {
             Ok(())
+        }
+        fn gpu(&self, _: &[GpuInput], _: &[Meta]) -> Result<Plan> {
+            Ok(Plan::Kernels { kernels: vec![], scratch: vec![] })
         }
     };
 }
