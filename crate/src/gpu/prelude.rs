@@ -59,6 +59,16 @@ fn log_edges(x: f32, y: f32) -> f32 {
   if ((bits << 1u) == 0u) { edge = 0xff800000u; }
   return bitcast<f32>(edge);
 }\n"
+    "exp" "// Some drivers make infinity or 0 of NaN.
+fn exp(x: f32) -> f32 {
+  let bound = clamp(x, -110.0, 90.0);
+  let n = round(bound * 1.442695);
+  let g = (bound - n * 0.69314575) - n * 0.0000014286068;
+  let y = 1.0 + g * (1.0 + g * (0.5 + g * (0.16666667 + g * (0.041666668 + g * (0.008333334 + g * (0.0013888889 + g * 0.0001984127))))));
+  // In two steps, as in exp2.
+  let half = i32(n) / 2;
+  return select(y * power_of_two(half) * power_of_two(i32(n) - half), x, is_nan(x));
+}\n"
     "exp2" "fn exp2(x: f32) -> f32 {
   let bound = clamp(x, -160.0, 130.0);
   let n = round(bound);
@@ -258,7 +268,26 @@ fn fmod(x: f32, y: f32) -> f32 {
   let t = expm1(2.0 * clamp(x, -15.0, 15.0));
   return t / (t + 2.0);
 }\n"
-    "sign" "fn sign(x: f32) -> f32 { return select(select(0.0, -1.0, x < 0.0), 1.0, x > 0.0); }\n"
+    // By bits: a comparison may take what is below 2^-126 for 0, and so may floor and sqrt.
+    "sign" "fn sign(x: f32) -> f32 {
+  let negative = bitcast<u32>(x) >= 0x80000000u;
+  return select(select(1.0, -1.0, negative), 0.0, (bitcast<u32>(x) << 1u) == 0u || is_nan(x));
+}\n"
+    "floor" "fn floor(x: f32) -> f32 {
+  let whole = trunc(x);
+  return select(select(whole, whole - 1.0, whole > x), -1.0, is_tiny(-x));
+}\n"
+    "ceil" "fn ceil(x: f32) -> f32 {
+  let whole = trunc(x);
+  return select(select(whole, whole + 1.0, whole < x), 1.0, is_tiny(x));
+}\n"
+    "rsqrt" "fn rsqrt(x: f32) -> f32 {
+  // What is tiny is an integer times 2^-149.
+  let tiny = is_tiny(x);
+  let y = 1.0 / sqrt(select(x, f32(bitcast<u32>(x)), tiny));
+  return select(y, y * 2.6713738e22, tiny);
+}\n"
+    "is_tiny" "fn is_tiny(x: f32) -> bool { return bitcast<u32>(x) - 1u < 0x007fffffu; }\n"
     // Compilers may assume that no float is NaN or infinite: the bits do not lie.
     "is_nan" "fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }\n"
     "is_inf" "fn is_inf(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u; }\n"

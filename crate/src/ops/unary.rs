@@ -79,6 +79,9 @@ pub mod wgsl {
     pub fn sqrt(x: f32) -> f32 {
         x.sqrt()
     }
+    pub fn rsqrt(x: f32) -> f32 {
+        1.0 / x.sqrt()
+    }
     pub fn sin(x: f32) -> f32 {
         x.sin()
     }
@@ -216,7 +219,7 @@ static ROWS: &[Row] = rows! {
     "log10" "log10" 0       |x, p| log(x) / LN_10;          x |x, dy, p| dy / (x * LN_10);
     "exp2" "exp2" 0         |x, p| exp2(x);                 y |y, dy, p| dy * y * LN_2;
     "sqrt" "sqrt" 0         |x, p| sqrt(x);                 y |y, dy, p| dy / (2.0 * y);
-    "rsqrt" "rsqrt" 0       |x, p| 1.0 / sqrt(x);           y |y, dy, p| -0.5 * dy * y * y * y;
+    "rsqrt" "rsqrt" 0       |x, p| rsqrt(x);                  y |y, dy, p| -0.5 * dy * y * y * y;
     "reciprocal" "reciprocal" 0 |x, p| 1.0 / x;             y |y, dy, p| -dy * y * y;
     "sin" "sin" 0           |x, p| sin(x);                  x |x, dy, p| dy * cos(x);
     "cos" "cos" 0           |x, p| cos(x);                  x |x, dy, p| -dy * sin(x);
