@@ -3,10 +3,11 @@
 //! - [`kernel`]: a dispatch as data; [`strided`]: elements of views and broadcast tensors in WGSL;
 //!   `prelude`: functions that WGSL lacks; [`gemm`]: matrix multiply, for all operations that are one.
 //! - [`queue`]: the list, in which neighbours are fused; [`memory`]: buffers and their pool.
-//! - [`driver`]: what is asked of a GPU; `web`: wgpu, the only driver that
-//!   computes, with `timer` for profiles.
+//! - `health`: devices that were lost, and what went wrong on the one that is up.
+//! - [`driver`]: what is asked of a GPU; `web`: wgpu, the only driver that computes, with `timer` for profiles.
 pub mod driver;
 pub mod gemm;
+mod health;
 pub mod kernel;
 pub mod memory;
 mod prelude;
@@ -21,7 +22,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+pub use health::{check_device, set_fault, set_lost, take_fault};
+
 use driver::{Command, Counts, Driver, Limits, ReadBack};
+use health::lost;
 use kernel::{Bound, Kernel, Plan};
 use memory::{BufferId, Memory, Pool};
 use queue::{Encoded, Queue};
@@ -50,10 +54,6 @@ struct Gpu {
 thread_local! {
     static GPU: RefCell<Option<Gpu>> = const { RefCell::new(None) };
     static DEVICES: Cell<u32> = const { Cell::new(0) };
-    /// What went wrong on the GPU and was not told yet.
-    static FAULTS: RefCell<Vec<Error>> = const { RefCell::new(Vec::new()) };
-    /// Why devices were lost, by device.
-    static LOST: RefCell<HashMap<u32, String>> = RefCell::default();
 }
 
 /// Staging buffers have ids of their own.
@@ -81,16 +81,7 @@ pub fn start(make: impl FnOnce(u32) -> Box<dyn Driver>) -> u32 {
 }
 
 pub fn is_up() -> bool {
-    GPU.with_borrow(|gpu| {
-        gpu.as_ref().is_some_and(|gpu| !LOST.with_borrow(|lost| lost.contains_key(&gpu.device)))
-    })
-}
-
-/// Notes that a device is gone, and why.
-pub fn set_lost(device: u32, why: String) {
-    LOST.with_borrow_mut(|lost| {
-        lost.entry(device).or_insert(why);
-    });
+    GPU.with_borrow(|gpu| gpu.as_ref().is_some_and(|gpu| !health::is_lost(gpu.device)))
 }
 
 /// [`set_lost`] for the device that is up.
@@ -98,26 +89,6 @@ pub fn set_up_device_lost(why: &str) {
     if let Some(device) = GPU.with_borrow(|gpu| gpu.as_ref().map(|gpu| gpu.device)) {
         set_lost(device, why.to_string());
     }
-}
-
-/// Notes an error that the GPU reported, for the next await.
-pub fn set_fault(error: Error) {
-    FAULTS.with_borrow_mut(|faults| faults.push(error));
-}
-
-/// The first error that was reported since the last call.
-pub fn take_fault() -> Result<()> {
-    let first = FAULTS.with_borrow_mut(|faults| faults.drain(..).next());
-    first.map_or(Ok(()), Err)
-}
-
-fn lost(why: &str) -> Error {
-    Error::new(Kind::DeviceLost, format!("the GPU device was lost ({why}); tensors on it are gone. Bring a new one up with useDevice(\"webgpu\"), or go on on \"cpu\""))
-}
-
-/// An error if a device is gone.
-pub fn check_device(device: u32) -> Result<()> {
-    LOST.with_borrow(|gone| gone.get(&device).map_or(Ok(()), |why| Err(lost(why))))
 }
 
 fn with<R>(f: impl FnOnce(&mut Gpu) -> Result<R>) -> Result<R> {
