@@ -5,6 +5,7 @@ import {
   bestDevice,
   type Device,
   deviceInfo,
+  DeviceLostError,
   Generator,
   manualSeed,
   nn,
@@ -16,7 +17,7 @@ import {
 } from "torchlet";
 import { DataLoader, Subset } from "torchlet/data";
 import { saveSafetensors } from "torchlet/io";
-import { Accuracy, MeanMetric } from "torchlet/train";
+import { Accuracy, MeanMetric, Snapshot } from "torchlet/train";
 import { datasets, transforms } from "torchlet/vision";
 
 const program = new Command("mnist")
@@ -27,6 +28,7 @@ const program = new Command("mnist")
   .option("--seed <n>", "seed of the weights and of the order of the images", "42")
   .option("--device <name>", "where to compute: cpu, webgpu, or best", "cpu")
   .option("--limit <n>", "train on the first n images only")
+  .option("--snapshot <n>", "steps between copies to go on from if the GPU is lost", "200")
   .parse();
 const options = program.opts<Record<string, string>>();
 const number = (name: string): number => {
@@ -59,14 +61,18 @@ class SimpleCNN extends nn.Module {
   }
 }
 
-const device =
+let device: Device =
   options.device === "best" ? await bestDevice() : await useDevice(options.device as Device);
 const { description, architecture } = deviceInfo(device);
 console.log(`device: ${device} (${description || architecture})`);
 manualSeed(number("seed"));
-const model = new SimpleCNN().to(device);
 const criterion = new nn.CrossEntropyLoss();
-const optimizer = new optim.SGD(model.parameters(), { lr: number("lr"), momentum: 0.9 });
+function start() {
+  const model = new SimpleCNN().to(device);
+  const sgd = { lr: number("lr"), momentum: 0.9 };
+  return { model, optimizer: new optim.SGD(model.parameters(), sgd) };
+}
+let { model, optimizer } = start();
 const all = await datasets.MNIST.load({
   root: "data",
   train: true,
@@ -99,6 +105,18 @@ async function testAccuracy(): Promise<number> {
   return 100 * (await accuracy.compute());
 }
 
+const snapshotEvery = number("snapshot");
+let snapshot = await Snapshot.take(model, optimizer);
+
+/** A GPU may go away at any time: go on from the last copy, on a new device or on the CPU. */
+async function recover(error: unknown): Promise<void> {
+  if (!(error instanceof DeviceLostError)) throw error;
+  console.log(`${error.message}: going on from the last snapshot`);
+  device = await useDevice("webgpu").catch(() => "cpu" as const);
+  ({ model, optimizer } = start());
+  snapshot.restore(model, optimizer);
+}
+
 const epochs = number("epochs");
 for (let epoch = 0; epoch < epochs; epoch++) {
   const bar = new SingleBar({
@@ -110,21 +128,31 @@ for (let epoch = 0; epoch < epochs; epoch++) {
   const runningLoss = new MeanMetric();
   let i = 0;
   for await (const [inputs, labels] of trainLoader) {
-    // What a step made is freed at its end, so that the next one takes the same memory.
-    scope(() => {
-      optimizer.zeroGrad();
-      const loss = criterion(model(inputs.to(device)), labels.to(device));
-      loss.backward();
-      optimizer.step();
-      runningLoss.update(loss);
-    });
     i += 1;
-    const speed = Math.round((1000 * i * batchSize) / (performance.now() - start));
-    // Reading waits for the device: now and then is enough.
-    if (i % 20 === 0) bar.update(i, { loss: (await runningLoss.compute()).toFixed(4), speed });
-    if (i % 100 === 0) {
-      const step = `Epoch [${epoch + 1}/${epochs}], Step [${i}/${trainLoader.length}]`;
-      console.log(`${step}, Loss: ${(await runningLoss.compute()).toFixed(4)}`);
+    try {
+      // What a step made is freed at its end, so that the next one takes the same memory.
+      scope(() => {
+        optimizer.zeroGrad();
+        const loss = criterion(model(inputs.to(device)), labels.to(device));
+        loss.backward();
+        optimizer.step();
+        runningLoss.update(loss);
+      });
+      // Reading waits for the device: now and then is enough.
+      if (i % 20 === 0) {
+        const speed = Math.round((1000 * i * batchSize) / (performance.now() - start));
+        bar.update(i, { loss: (await runningLoss.compute()).toFixed(4), speed });
+      }
+      if (i % 100 === 0) {
+        const step = `Epoch [${epoch + 1}/${epochs}], Step [${i}/${trainLoader.length}]`;
+        console.log(`${step}, Loss: ${(await runningLoss.compute()).toFixed(4)}`);
+        runningLoss.reset();
+      }
+      if (device === "webgpu" && i % snapshotEvery === 0) {
+        snapshot = await Snapshot.take(model, optimizer);
+      }
+    } catch (error) {
+      await recover(error);
       runningLoss.reset();
     }
   }
