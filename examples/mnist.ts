@@ -1,5 +1,5 @@
 /** @file The tutorial's SimpleCNN on MNIST: `npm run mnist`. */
-import { SingleBar } from "cli-progress";
+import { MultiBar } from "cli-progress";
 import { Command } from "commander";
 import {
   bestDevice,
@@ -119,11 +119,16 @@ async function recover(error: unknown): Promise<void> {
 
 const epochs = number("epochs");
 for (let epoch = 0; epoch < epochs; epoch++) {
-  const bar = new SingleBar({
+  const bars = new MultiBar({
     format: "{bar} {value}/{total} loss {loss} {speed} images/s, {eta_formatted} left",
     clearOnComplete: true,
   });
-  if (process.stdout.isTTY) bar.start(trainLoader.length, 0, { loss: "", speed: "" });
+  const bar = bars.create(trainLoader.length, 0, { loss: "", speed: "" });
+  /** Lines go above the bar, where there is one. */
+  const print = (line: string): void => {
+    if (process.stdout.isTTY) bars.log(`${line}\n`);
+    else console.log(line);
+  };
   const start = performance.now();
   const runningLoss = new MeanMetric();
   let i = 0;
@@ -145,7 +150,7 @@ for (let epoch = 0; epoch < epochs; epoch++) {
       }
       if (i % 100 === 0) {
         const step = `Epoch [${epoch + 1}/${epochs}], Step [${i}/${trainLoader.length}]`;
-        console.log(`${step}, Loss: ${(await runningLoss.compute()).toFixed(4)}`);
+        print(`${step}, Loss: ${(await runningLoss.compute()).toFixed(4)}`);
         runningLoss.reset();
       }
       if (device === "webgpu" && i % snapshotEvery === 0) {
@@ -156,7 +161,9 @@ for (let epoch = 0; epoch < epochs; epoch++) {
       runningLoss.reset();
     }
   }
-  bar.stop();
+  // What was logged last has not been drawn yet.
+  bars.update();
+  bars.stop();
   console.log(
     `Epoch [${epoch + 1}/${epochs}], test accuracy: ${(await testAccuracy()).toFixed(2)} %`,
   );
