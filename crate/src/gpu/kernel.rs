@@ -8,7 +8,7 @@ use crate::tensor::{DType, Meta};
 /// Threads of a workgroup in elementwise kernels.
 pub const THREADS: usize = 256;
 /// Workgroups along x in an elementwise kernel, before it grows along y: no dimension may exceed 65,535.
-const GROUPS_X: usize = 32_768;
+pub const GROUPS_X: usize = 32_768;
 
 /// What an operation does on the GPU.
 pub enum Plan {

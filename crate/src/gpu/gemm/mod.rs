@@ -12,12 +12,9 @@ mod tile;
 
 use choose::Variant;
 
-use super::kernel::{Kernel, Plan};
+use super::kernel::{Kernel, Plan, GROUPS_X};
 use crate::op::GpuInput;
 use crate::tensor::Meta;
-
-/// Workgroups along x, before a grid grows along y.
-const GROUPS_X: usize = 32_768;
 
 /// Along what the neighbours of a factor's element lie in memory: threads next to each other read these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Convolution with few channels in each group (depthwise) on the GPU: too little for products of matrices, so
 //! that every output is a loop of its own.
 use super::gpu::{add_sizes, positions, taps, PATCHES};
-use crate::gpu::kernel::{Kernel, Plan, THREADS};
+use crate::gpu::kernel::{Kernel, Plan, GROUPS_X, THREADS};
 use crate::kernels::conv::ConvDims;
 use crate::op::GpuInput;
 use crate::tensor::Meta;
@@ -119,6 +119,3 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         kernel.into()
     }
 }
-
-/// Workgroups along x, before the grid grows along y.
-const GROUPS_X: usize = 32_768;

@@ -1,13 +1,11 @@
 //! Reductions on the GPU: one kernel for all shapes, in which as many threads share a result as pay.
 use super::Fold;
-use crate::gpu::kernel::{Kernel, Plan, THREADS};
+use crate::gpu::kernel::{Kernel, Plan, GROUPS_X, THREADS};
 use crate::gpu::strided::Axes;
 use crate::op::GpuInput;
 use crate::shape::Layout;
 use crate::tensor::DType;
 
-/// Workgroups along x before a grid grows along y: no dimension may exceed 65,535.
-const GROUPS_X: usize = 32_768;
 /// So many threads keep a GPU busy.
 const BUSY: usize = 65_536;
 /// Neighbouring results that a workgroup computes at least where their terms lie side by side, for whole
